@@ -1,0 +1,219 @@
+"""The four nouns that travel through cxreason: Study, Sample, Prediction and Score.
+
+Each is a small frozen dataclass with one Arrow schema. Every stage reads some of them and writes others;
+nothing else crosses a room's border. Fields are added along the way and never renamed.
+
+    >>> study = Study(id="demo/1", dataset="demo", patient_id="p1", images=("1.png",), views=("PA",))
+    >>> from_row(Study, to_row(study)) == study
+    True
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import typing
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Split = Literal["train", "validation", "test"]
+Mode = Literal["reasoning", "direct"]
+Kind = Literal["choice", "labels", "boxes", "report", "text"]
+
+Record = TypeVar("Record")
+
+
+def content_id(*parts: Any) -> str:
+    """A stable 20-digit hexadecimal id of what the parts say, the same on every machine and in every run.
+
+    >>> content_id("a", ("b", 1)) == content_id("a", ["b", 1])
+    True
+    """
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A place on an image, as fractions of its width and height, top-left corner first.
+
+    `image` is the position in `Study.images` or `Sample.images` that the box lies on.
+    """
+
+    label: str
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    image: int = 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """One examination: its images, its report and what is known about it.
+
+    `labels` maps a finding to 1 (present), 0 (absent) or -1 (uncertain); a finding that nobody judged is
+    not in it, because "unknown" is not "absent". Image paths are relative to the folder of the record file.
+    """
+
+    id: str
+    dataset: str
+    patient_id: str
+    images: tuple[str, ...]
+    views: tuple[str, ...] = ()
+    split: str = "train"
+    indication: str = ""
+    comparison: str = ""
+    findings: str = ""
+    impression: str = ""
+    labels: dict[str, int] = field(default_factory=dict)
+    boxes: tuple[Box, ...] = ()
+    prior_id: str = ""
+    """Id of the earlier study of the same patient that the report compares with, or empty."""
+    changes: dict[str, str] = field(default_factory=dict)
+    """Finding -> "worsening", "stable" or "improving" since the prior study, where that is known."""
+
+    @property
+    def report(self) -> str:
+        """Findings and impression as one text, the part of a report that observations are read from."""
+        return "\n".join(part for part in (self.findings, self.impression) if part)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A question about a study with its answer, and the reasoning that leads there where it was mined.
+
+    `answer` is the gold answer as the answer kind writes it: the option letter for a choice, comma-joined
+    labels for a label set. Images are in the order in which a model sees them: prior first, then current.
+    """
+
+    id: str
+    dataset: str
+    task: str
+    kind: str
+    patient_id: str
+    study_id: str
+    split: str
+    images: tuple[str, ...]
+    question: str
+    answer: str
+    options: tuple[str, ...] = ()
+    subject: str = ""
+    """The finding that the question is about, where it is about one."""
+    report: str = ""
+    prior_report: str = ""
+    boxes: tuple[Box, ...] = ()
+    labels: dict[str, int] = field(default_factory=dict)
+    reasoning: str = ""
+    evidence: tuple[str, ...] = ()
+    """Sentences of the report that the reasoning rests on, in the order of its steps."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model said to one sample in one mode, and what the one parser understood of it."""
+
+    id: str
+    sample_id: str
+    model: str
+    mode: str
+    dialect: str
+    text: str
+    reasoning: str = ""
+    answer: str = ""
+    """The understood answer in the form of `Sample.answer`; empty where nothing could be understood."""
+    problem: str = ""
+    """Why the answer could not be understood; empty where it was."""
+    finished: bool = True
+    """False where the text was cut at the token limit."""
+    num_tokens: int = 0
+    seconds: float = 0.0
+    repeat: int = 0
+    """Number of this draw among several of one prompt (self-consistency); 0 for greedy output."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one prediction was worth by one metric, with the reason.
+
+    `value` is None where the metric does not apply to this item (it is then left out of every mean, and
+    counted as left out); a bad answer is worth 0, not None.
+    """
+
+    id: str
+    prediction_id: str
+    sample_id: str
+    patient_id: str
+    dataset: str
+    task: str
+    metric: str
+    value: float | None
+    reason: str = ""
+    flagged: bool = False
+    """True where the model itself caused the worst value: nothing parsed, nothing said."""
+
+
+@cache
+def _hints(record: type) -> dict[str, Any]:
+    return typing.get_type_hints(record)
+
+
+def to_row(record: Any) -> dict[str, Any]:
+    """A record as plain JSON-ready values. Mappings become sorted lists of [key, value] pairs.
+
+    Pairs, not objects: Arrow would otherwise give every row the union of all keys, and "not judged" would
+    come back as "null".
+    """
+    row = {}
+    for name, value in ((item.name, getattr(record, item.name)) for item in dataclasses.fields(record)):
+        if isinstance(value, dict):
+            value = [{"key": key, "value": value[key]} for key in sorted(value)]
+        elif isinstance(value, tuple):
+            value = [dataclasses.asdict(item) if isinstance(item, Box) else item for item in value]
+        row[name] = value
+    return row
+
+
+def from_row(record: type[Record], row: dict[str, Any]) -> Record:
+    """The record that `to_row` or Arrow wrote; missing fields take their defaults, unknown ones raise."""
+    values = {}
+    for name, value in row.items():
+        hint = _hints(record).get(name)
+        if hint is None:
+            raise ValueError(f"{record.__name__} has no field {name!r}; it was written by a newer version")
+        origin = typing.get_origin(hint)
+        if origin is dict:
+            value = {pair["key"]: pair["value"] for pair in value or ()}
+        elif origin is tuple:
+            item = typing.get_args(hint)[0]
+            value = tuple(Box(**entry) if item is Box else entry for entry in value or ())
+        values[name] = value
+    return record(**values)
+
+
+@cache
+def schema(record: type) -> pyarrow.Schema:
+    """The Arrow schema of a record type, from its type hints.
+
+    >>> schema(Score).field("value").nullable
+    True
+    """
+    import pyarrow as pa
+
+    plain = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    box = pa.struct([(item.name, plain[_hints(Box)[item.name]]) for item in dataclasses.fields(Box)])
+
+    def arrow(hint: Any) -> pa.DataType:
+        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+        if origin is dict:
+            return pa.list_(pa.struct([("key", plain[arguments[0]]), ("value", plain[arguments[1]])]))
+        if origin is tuple:
+            return pa.list_(box if arguments[0] is Box else plain[arguments[0]])
+        return plain[next(part for part in arguments if part is not type(None))] if arguments else plain[hint]
+
+    return pa.schema([(item.name, arrow(_hints(record)[item.name])) for item in dataclasses.fields(record)])
