@@ -113,6 +113,11 @@ class Sample:
     evidence: tuple[str, ...] = ()
     """Sentences of the report that the reasoning rests on, in the order of its steps."""
 
+    @property
+    def facts(self) -> str:
+        """The text that reasoning is checked against: both reports, prior first, where two are compared."""
+        return "\n".join(part for part in (self.prior_report, self.report) if part)
+
 
 @dataclass(frozen=True)
 class Prediction:

@@ -1,0 +1,56 @@
+"""Write docs/cli.md from the program: the help of every verb and the keys of every recipe.
+
+python docs/write_cli.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cxreason.cli import app
+from cxreason.recipes import RECIPES
+
+VERBS = ("", "demo", "phantom", "build", "mine", "train sft", "train grpo", "predict", "score", "doctor")
+PAGE = Path(__file__).with_name("cli.md")
+
+
+def page() -> str:
+    """The text of docs/cli.md."""
+    parts = ["# The command line", "Written by `make docs`; a test compares it with the program."]
+    for verb in VERBS:
+        command = f"cxreason {verb}".strip()
+        parts += [f"## {command}", f"```\n{_help(verb)}\n```"]
+    parts += [
+        "# Recipes",
+        "A recipe is a YAML file whose name begins with its verb; paths in it are relative to the folder in "
+        "which the command is started. `key=value` on the command line wins over the file, and dotted keys "
+        "reach inside: `trainer.max_steps=20`.",
+    ]
+    for name, recipe in RECIPES.items():
+        rows = [
+            f"| `{key}` | {_default(field)} | {field.description or ''} |"
+            for key, field in recipe.model_fields.items()
+        ]
+        head = ["| key | default | meaning |", "|---|---|---|"]
+        parts += [f"## {name}", recipe.__doc__ or "", "\n".join([*head, *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _help(verb: str) -> str:
+    # A fixed width, because the help is wrapped to the terminal that asks for it.
+    terminal = {"COLUMNS": "100", "TERMINAL_WIDTH": "100"}
+    result = CliRunner().invoke(app, [*verb.split(), "--help"], prog_name="cxreason", env=terminal)
+    return result.output.rstrip()
+
+
+def _default(field) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    return f"`{list(value) if isinstance(value, tuple) else value}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

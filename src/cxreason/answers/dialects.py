@@ -1,0 +1,259 @@
+r"""How a model is asked and answers: `think` is ChestX-Reasoner's tags, `boxed` is CheXOne's `\boxed{}`.
+
+The suffixes and targets are protocol constants: released checkpoints were trained to listen to exactly them.
+`boxed-released` differs from `boxed` only in the suffix that CheXOne's released files print, with doubled
+braces after a space; both are read alike.
+
+Reading starts after the last assistant turn, forgets echoed suffixes, and takes the last complete answer
+after the reasoning. Whether the words of that answer mean something is decided by the answer kinds.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cxreason.records import Mode
+
+THINK_DIRECT_SUFFIX = "Please enclose the answer within <answer></answer>"
+THINK_REASONING_SUFFIX = (
+    "Please think step by step, and enclose the answer within <answer></answer>"
+    " and the reasoning processes within <think></think>."
+)
+BOXED_SUFFIX = r"Please reason step by step, and put your final answer within \boxed{}."
+BOXED_RELEASED_SUFFIX = r"Please reason step by step, and put your final answer within \boxed{{}}."
+
+# The longest first, so that no suffix is cut out of the middle of another.
+_SUFFIXES = sorted(
+    (THINK_DIRECT_SUFFIX, THINK_REASONING_SUFFIX, BOXED_SUFFIX, BOXED_RELEASED_SUFFIX), key=len, reverse=True
+)
+# Transcripts of Qwen, of LLaVA-like models, and of Qwen decoded without its special tokens.
+_ASSISTANT_TURN = re.compile(
+    r"<\|im_start\|>assistant|(?<!\w)(?:ASSISTANT|Assistant):|^assistant$", re.MULTILINE
+)
+_END_TOKENS = re.compile(r"(?:\s*(?:<\|im_end\|>|<\|endoftext\|>|</s>))+\s*\Z")
+_THINK_OPEN = re.compile("<think>", re.IGNORECASE)
+_THINK_CLOSE = re.compile("</think>", re.IGNORECASE)
+_ANSWER = re.compile(r"<answer>([^<]*(?:<(?!/?answer>)[^<]*)*)</answer>", re.IGNORECASE)
+_BOX_OR_BRACE = re.compile(r"\\boxed\s*\{|[{}]")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a reply holds by its form alone. `well_formed` is what the format reward pays for."""
+
+    reasoning: str
+    answer: str | None
+    problem: str
+    well_formed: bool
+
+
+@dataclass(frozen=True)
+class Think:
+    """`<think> trace </think><answer> B </answer>`, or the answer pair alone in direct mode."""
+
+    name: str = "think"
+
+    def prompt(self, question: str, options: Sequence[str], mode: Mode) -> str:
+        """The user's text without images.
+
+        >>> print(Think().prompt("Is the heart enlarged?", ("Yes", "No"), "direct"))
+        Is the heart enlarged?
+        Options:
+        A) Yes
+        B) No
+        Please enclose the answer within <answer></answer>
+        """
+        suffix = THINK_REASONING_SUFFIX if _reasons(mode) else THINK_DIRECT_SUFFIX
+        return f"{_with_options(question, options, ')')}\n{suffix}"
+
+    def target(self, answer: str, mode: Mode, reasoning: str = "") -> str:
+        """What the model should say; ValueError where the parser could not read it back.
+
+        >>> Think().target("B", "reasoning", "The heart is small.")
+        '<think> The heart is small. </think><answer> B </answer>'
+        """
+        answer, reasoning = answer.strip(), reasoning.strip()
+        trace = f"<think> {reasoning} </think>" if _reasons(mode) else ""
+        text = f"{trace}<answer> {answer} </answer>"
+        return _checked(text, self.read(text, mode), answer, reasoning if trace else "")
+
+    def read(self, text: str, mode: Mode) -> Reply:
+        """The last complete answer after the thinking; two different ones there are none.
+
+        >>> Think().read("<think> <answer>A</answer>? no </think><answer> B </answer>", "reasoning").answer
+        'B'
+        """
+        turn = _final_turn(text)
+        said = _without_suffixes(turn)
+        closes = list(_THINK_CLOSE.finditer(said))
+        before, after = (said[: closes[-1].start()], said[closes[-1].end() :]) if closes else ("", said)
+        reopened = _THINK_OPEN.search(after)
+        answering = after[: reopened.start()] if reopened else after
+        found = [(match, match[1].strip()) for match in _ANSWER.finditer(answering) if match[1].strip()]
+        if closes:
+            opened = _THINK_OPEN.search(before)
+            reasoning = before[opened.end() :] if opened else before
+        elif reopened:
+            reasoning = after[reopened.end() :]
+        else:
+            reasoning = answering[: found[0][0].start()] if found else answering
+        well_formed = _think_well_formed(turn, mode)
+        if len({" ".join(answer.casefold().split()) for _, answer in found}) == 1:
+            return Reply(reasoning.strip(), found[-1][1], "", well_formed)
+        if found:
+            problem = f"{len(found)} different answers after the reasoning"
+        elif reopened:
+            problem = "the reasoning is never closed by </think>"
+        elif answering.casefold().rfind("<answer>") > answering.casefold().rfind("</answer>"):
+            problem = "the answer is never closed by </answer>"
+        else:
+            problem = "no filled <answer></answer> after the reasoning"
+        return Reply(reasoning.strip(), None, problem, well_formed)
+
+
+@dataclass(frozen=True)
+class Boxed:
+    r"""A trace that ends in `\boxed{B}`, or the answer text alone in direct mode (which has no suffix)."""
+
+    name: str = "boxed"
+    suffix: str = f"\n{BOXED_SUFFIX}"
+
+    def prompt(self, question: str, options: Sequence[str], mode: Mode) -> str:
+        r"""The user's text without images.
+
+        >>> Boxed().prompt("Is the heart enlarged?", ("Yes", "No"), "direct")
+        'Is the heart enlarged?\nOptions:\nA. Yes\nB. No'
+        """
+        return _with_options(question, options, ".") + (self.suffix if _reasons(mode) else "")
+
+    def target(self, answer: str, mode: Mode, reasoning: str = "") -> str:
+        r"""What the model should say; ValueError where the parser could not read it back.
+
+        >>> Boxed().target("B", "reasoning", "The heart is small.")
+        'The heart is small. \\boxed{B}'
+        """
+        answer, reasoning = answer.strip(), reasoning.strip()
+        text = f"{reasoning} \\boxed{{{answer}}}" if _reasons(mode) else answer
+        return _checked(text, self.read(text, mode), answer, reasoning if _reasons(mode) else "")
+
+    def read(self, text: str, mode: Mode) -> Reply:
+        r"""The last filled box with balanced braces; in direct mode the whole reply where it has no box.
+
+        >>> Boxed().read(r"Not \boxed{A}, rather \boxed{B}", "reasoning").answer
+        'B'
+        """
+        turn = _final_turn(text)
+        said = _without_suffixes(turn)
+        boxes = [(start, content) for start, content in _boxes(said) if content]
+        well_formed = _boxed_well_formed(turn, mode)
+        if boxes:
+            start, content = boxes[-1]
+            return Reply(said[:start].strip(), content, "", well_formed)
+        said = said.strip()
+        if not _reasons(mode) and said and "\\boxed" not in said:
+            return Reply("", said, "", well_formed)
+        problem = r"no filled \boxed{} with balanced braces" if said else "the reply is empty"
+        return Reply(said if _reasons(mode) else "", None, problem, well_formed)
+
+
+Dialect = Think | Boxed
+
+DIALECTS: dict[str, Dialect] = {
+    "think": Think(),
+    "boxed": Boxed(),
+    "boxed-released": Boxed("boxed-released", f" {BOXED_RELEASED_SUFFIX}"),
+}
+
+
+def letters(options: Sequence[str]) -> str:
+    """The letters of the options in order; more than 26 raise, because a 27th has no letter.
+
+    >>> letters(("Yes", "No"))
+    'AB'
+    """
+    if len(options) > len(string.ascii_uppercase):
+        raise ValueError(f"{len(options)} options, but only 26 letters to name them")
+    return string.ascii_uppercase[: len(options)]
+
+
+def _reasons(mode: str) -> bool:
+    if mode not in ("reasoning", "direct"):
+        raise ValueError(f"unknown mode {mode!r}: 'reasoning' or 'direct'")
+    return mode == "reasoning"
+
+
+def _with_options(question: str, options: Sequence[str], mark: str) -> str:
+    if not options:
+        return question
+    lines = [f"{letter}{mark} {option}" for letter, option in zip(letters(options), options, strict=True)]
+    return "\n".join([question, "Options:", *lines])
+
+
+def _checked(text: str, reply: Reply, answer: str, reasoning: str) -> str:
+    # A target that reads back as something else would teach the model an answer that never counts.
+    if not reply.well_formed or reply.answer != answer or reply.reasoning != reasoning:
+        raise ValueError(f"no target: {text!r} would be read as {reply.answer!r} after {reply.reasoning!r}")
+    return text
+
+
+def _final_turn(text: str) -> str:
+    start = 0
+    for match in _ASSISTANT_TURN.finditer(text):
+        start = match.end()
+    return _END_TOKENS.sub("", text[start:])
+
+
+def _without_suffixes(text: str) -> str:
+    for suffix in _SUFFIXES:
+        if suffix in text:
+            text = text.replace(suffix, "\n")
+    return text
+
+
+def _think_well_formed(turn: str, mode: Mode) -> bool:
+    counts = [turn.count(tag) for tag in ("<think>", "</think>", "<answer>", "</answer>")]
+    if not _reasons(mode):
+        match = _ANSWER.search(turn)
+        return counts == [0, 0, 1, 1] and match is not None and bool(match[1].strip())
+    match = re.fullmatch(r"\s*<think>(.*)</think>\s*<answer>(.*)</answer>\s*", turn, re.DOTALL)
+    return counts == [1, 1, 1, 1] and match is not None and bool(match[1].strip() and match[2].strip())
+
+
+def _boxed_well_formed(turn: str, mode: Mode) -> bool:
+    if not _reasons(mode):
+        return bool(turn.strip()) and "\\boxed" not in turn
+    boxes = list(_boxes(turn))
+    if turn.count("\\boxed") != 1 or len(boxes) != 1 or not boxes[0][1]:
+        return False
+    start = boxes[0][0]
+    end = next(end for box_start, end in _spans(turn) if box_start == start)
+    # A stray brace or a dollar sign after the box is a slip of the pen, not a second answer.
+    return bool(turn[:start].strip()) and not turn[end:].strip(string.whitespace + string.punctuation)
+
+
+def _spans(text: str) -> list[tuple[int, int]]:
+    """Start and end of every closed box, by start; one pass, so that a flood of open braces stays cheap."""
+    stack: list[tuple[bool, int]] = []
+    spans = []
+    for match in _BOX_OR_BRACE.finditer(text):
+        if match[0] != "}":
+            stack.append((match[0] != "{", match.start()))
+        elif stack:
+            is_box, start = stack.pop()
+            if is_box:
+                spans.append((start, match.end()))
+    return sorted(spans)
+
+
+def _boxes(text: str) -> list[tuple[int, str]]:
+    """Start and content of every closed box. Doubled braces around the content are taken off."""
+    found = []
+    for start, end in _spans(text):
+        content = text[text.index("{", start) + 1 : end - 1].strip()
+        while content.startswith("{") and content.endswith("}") and "{" not in content[1:-1]:
+            content = content[1:-1].strip()
+        found.append((start, content))
+    return found

@@ -1,0 +1,313 @@
+"""The command line: every verb takes a recipe, makes one call into its room and says what came of it.
+
+Rooms are imported inside the verbs, after the recipe was read: `--help` stays instant, a base install
+needs no torch, and a misspelt key is told before anything heavy is loaded.
+A user's mistake is one line on stderr and exit 1, wrong usage exit 2, Ctrl-C exit 130.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cxreason import __version__
+from cxreason.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+# Without rich markup the help is plain text: rich alone would take half of the time that help may take.
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+train = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train a model: sft, then grpo.")
+app.add_typer(train, name="train")
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="a YAML file; docs/cli.md lists its keys")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="wins over the recipe: seed=3 trainer.max_steps=9"),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="take only so many items, for a first look")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show the settings, the counts and one example")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `cxreason` script."""
+    app(prog_name="cxreason")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cxreason {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def cxreason(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="show the version")
+    ] = False,
+) -> None:
+    """Chest X-ray reports in, a reasoning vision-language model out, and a measure of its reasoning.
+
+    Every verb reads a folder and writes a new one. Stop it at any time; the same command continues.
+    Not a medical device.
+    """
+
+
+@app.command()
+def demo(
+    changes: Changes = None,
+    recipe_file: Annotated[
+        Path | None, typer.Option("--recipe", help="a demo recipe other than the one in the package")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The whole loop on synthetic X-rays, in minutes; ends with a page. Run again to continue."""
+    with _user_errors(quiet):
+        from cxreason.recipes import DemoRecipe, load
+
+        recipe = load(
+            DemoRecipe, recipe_file or Path(__file__).parent / "phantom" / "demo.yaml", changes or []
+        )
+        from cxreason import demo as room
+
+        say = (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
+        _report(recipe, room.demo(recipe, dry_run=dry_run, say=say), dry_run, as_json)
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="folder to write, or a recipe (*.yaml)")],
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a synthetic corpus.
+
+    Example: cxreason phantom runs/phantom num_studies=200
+    """
+    with _user_errors(quiet):
+        from cxreason.recipes import PhantomRecipe, load
+
+        is_recipe = out.suffix in (".yaml", ".yml")
+        given = changes or [] if is_recipe else [*(changes or []), f"out={json.dumps(str(out))}"]
+        recipe = load(PhantomRecipe, out if is_recipe else None, given)
+        from cxreason import corpus
+
+        result = corpus.make_phantoms(recipe, limit=limit, dry_run=dry_run)
+        _report(recipe, result, dry_run, as_json)
+
+
+@app.command()
+def build(
+    recipe_file: RecipeFile,
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make samples of studies.
+
+    Example: cxreason build recipes/phantom/build.yaml --dry-run
+    """
+    with _user_errors(quiet):
+        from cxreason.recipes import BuildRecipe, load
+
+        recipe = load(BuildRecipe, recipe_file, changes or [])
+        from cxreason import build as room
+
+        _report(recipe, room.build(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+
+
+@app.command()
+def mine(
+    recipe_file: RecipeFile,
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write reasoning for samples from their reports.
+
+    Example: cxreason mine recipes/phantom/mine.yaml
+    """
+    with _user_errors(quiet):
+        from cxreason.recipes import MineRecipe, load
+
+        recipe = load(MineRecipe, recipe_file, changes or [])
+        from cxreason.mining import run as room
+
+        _report(recipe, room.mine(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+
+
+@train.command()
+def sft(
+    recipe_file: RecipeFile,
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Stage 1: learn answers and mined reasoning.
+
+    Example: cxreason train sft recipes/phantom/sft.yaml
+    """
+    with _user_errors(quiet):
+        from cxreason.recipes import SftRecipe, load
+
+        recipe = load(SftRecipe, recipe_file, changes or [])
+        from cxreason.training import sft as room
+
+        _report(recipe, room.train(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+
+
+@train.command()
+def grpo(
+    recipe_file: RecipeFile,
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Stage 2: learn from rewards.
+
+    Example: cxreason train grpo recipes/phantom/grpo.yaml
+    """
+    with _user_errors(quiet):
+        from cxreason.recipes import GrpoRecipe, load
+
+        recipe = load(GrpoRecipe, recipe_file, changes or [])
+        from cxreason.training import grpo as room
+
+        _report(recipe, room.train(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+
+
+@app.command()
+def predict(
+    recipe_file: RecipeFile,
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask a model.
+
+    Example: cxreason predict recipes/phantom/predict.yaml mode=direct
+    """
+    with _user_errors(quiet):
+        from cxreason.recipes import PredictRecipe, load
+
+        recipe = load(PredictRecipe, recipe_file, changes or [])
+        from cxreason.inference import predict as room
+
+        _report(recipe, room.predict(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+
+
+@app.command()
+def score(
+    recipe_file: RecipeFile,
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score predictions, with 95% intervals.
+
+    Example: cxreason score recipes/phantom/score.yaml
+    """
+    with _user_errors(quiet):
+        from cxreason.recipes import ScoreRecipe, load
+
+        recipe = load(ScoreRecipe, recipe_file, changes or [])
+        from cxreason.evaluation import score as room
+
+        _report(recipe, room.score(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine has, what is installed and what each extra would add."""
+    from cxreason import doctor as room
+
+    findings = room.examine()
+    typer.echo(json.dumps(findings) if as_json else room.describe(findings))
+
+
+@contextlib.contextmanager
+def _user_errors(quiet: bool) -> Iterator[None]:
+    """Turn what a user can mend into one line and an exit code; a bug keeps its traceback."""
+    if quiet:
+        from cxreason.progress import set_quiet
+
+        set_quiet(True)
+    try:
+        yield
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("stopped; run the same command again to continue", err=True)
+        raise typer.Exit(130) from None
+    except ModuleNotFoundError as error:
+        from cxreason.doctor import extra_of
+
+        extra = extra_of(error.name or "")
+        if extra is None:
+            raise
+        message = f"error: {error.name} is not installed. pip install 'cxreason[{extra}]'"
+        typer.echo(message, err=True)
+        raise typer.Exit(1) from None
+
+
+def _report(recipe: BaseModel, result: dict[str, Any], dry_run: bool, as_json: bool) -> None:
+    settings = recipe.model_dump(mode="json")
+    if dry_run:
+        result = {"recipe": settings, **result}
+    _show(result, as_json)
+    if not dry_run:
+        typer.echo(f"written to {settings['out']}", err=True)
+
+
+def _show(result: dict[str, Any], as_json: bool) -> None:
+    """Print a result: JSON for programs, YAML for people, whose long texts stay readable in it."""
+    text = json.dumps(result, ensure_ascii=False, default=str)
+    if not as_json:
+        import yaml
+
+        text = yaml.dump(
+            json.loads(text), Dumper=_readable_yaml(), sort_keys=False, allow_unicode=True
+        ).rstrip()
+    sys.stdout.write(text + "\n")
+
+
+def _readable_yaml() -> type:
+    import yaml
+
+    class Readable(yaml.SafeDumper):
+        """Texts of several lines as blocks instead of one quoted line."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Readable.add_representer(str, text)
+    return Readable

@@ -1,0 +1,1 @@
+"""What predictions are worth: scores of reasoning and answers, with honest intervals."""

@@ -1,0 +1,134 @@
+"""`cxreason score`: what predictions are worth, item by item, and every mean with its interval.
+
+Accuracy is over the closed questions, `anomaly_f1` over the open one, and RadRScore with its three parts
+over all of them. Whatever a model failed to say counts against it: a missing or unreadable answer is worth
+0, and so is a trace that claims nothing, which every direct answer is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cxreason.answers import score as score_answer
+from cxreason.errors import UserError
+from cxreason.evaluation.radrscore import radrscore
+from cxreason.evaluation.statistics import bootstrap
+from cxreason.recipes import ScoreRecipe
+from cxreason.records import Prediction, Sample, Score, content_id
+from cxreason.rows import write_json
+from cxreason.runs import Run, read
+
+METRICS = {
+    "accuracy": "share of closed questions answered right; no readable answer is wrong",
+    "anomaly_f1": "F1 of the named set of findings against the labelled set",
+    "radrscore": "mean of the three parts below",
+    "r_f": "share of the trace's observations that the report bears out",
+    "r_c": "share of the mined reasoning's observations that the trace makes",
+    "r_e": "share of the trace's observations that the mined reasoning makes",
+}
+"""Metric -> its one-line definition, as printed beside the numbers."""
+
+
+def score(recipe: ScoreRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
+    """Score prediction runs against their samples; rows go to `scores.parquet`, means to `summary.json`."""
+    samples = {sample.id: sample for sample in read(recipe.samples, Sample)}
+    if dry_run:
+        num_predictions = sum(1 for folder in recipe.predictions for _ in read(folder, Prediction))
+        return {"recipe": recipe.model_dump(mode="json"), "num_predictions": num_predictions, "metrics": METRICS}
+    with Run.open(recipe.out, verb="score", recipe=recipe, record=Score, limit=limit) as run:
+        if run.finished:
+            return run.counts
+        summary: dict[str, dict[str, Any]] = {}
+        for folder in recipe.predictions:
+            predictions = list(read(folder, Prediction))[:limit]
+            if not predictions:
+                raise UserError(f"{folder}: holds no predictions. Run `cxreason predict` with more samples.")
+            rows = [row for item in predictions for row in score_item(item, _sample(samples, item, folder), recipe)]
+            run.append([row for row in rows if row.id not in run.done])
+            first = predictions[0]
+            summary.setdefault(first.model, {})[first.mode] = summarise(rows, predictions, recipe)
+        write_json(recipe.out / "summary.json", summary)
+        return run.finish(models={model: sorted(modes) for model, modes in summary.items()})
+
+
+def _sample(samples: dict[str, Sample], prediction: Prediction, folder: Path) -> Sample:
+    if prediction.sample_id not in samples:
+        raise UserError(f"{folder}: predicts sample {prediction.sample_id}, which `samples` does not hold.")
+    return samples[prediction.sample_id]
+
+
+def score_item(prediction: Prediction, sample: Sample, recipe: ScoreRecipe) -> Iterator[Score]:
+    """The scores of one prediction, one per metric that applies to its task."""
+    worth = score_answer(prediction.answer, sample.answer, kind=sample.kind, options=sample.options)
+    metric = "anomaly_f1" if sample.kind == "labels" else "accuracy"
+    said = prediction.problem or f"said {prediction.answer}, expected {sample.answer}"
+    yield _row(prediction, sample, metric, worth, said, flagged=bool(prediction.problem))
+    if sample.reasoning:
+        parts = radrscore(prediction.reasoning, sample.reasoning, sample.facts, recipe.radrscore)
+        counts = json.dumps(parts.counts)
+        silent = parts.counts["model"] == 0
+        for name, value in (
+            ("radrscore", parts.value),
+            ("r_f", parts.factuality),
+            ("r_c", parts.completeness),
+            ("r_e", parts.effectiveness),
+        ):
+            yield _row(prediction, sample, name, value, counts, flagged=silent)
+
+
+def _row(
+    prediction: Prediction, sample: Sample, metric: str, value: float | None, reason: str, *, flagged: bool
+) -> Score:
+    return Score(
+        id=content_id(prediction.id, metric),
+        prediction_id=prediction.id,
+        sample_id=sample.id,
+        patient_id=sample.patient_id,
+        dataset=sample.dataset,
+        task=sample.task,
+        metric=metric,
+        value=value,
+        reason=reason,
+        flagged=flagged,
+    )
+
+
+def summarise(rows: Iterable[Score], predictions: list[Prediction], recipe: ScoreRecipe) -> dict[str, Any]:
+    """Each metric's mean with a patient-clustered 95% interval, pooled and by task."""
+    by_metric: dict[str, list[Score]] = {}
+    for row in rows:
+        by_metric.setdefault(row.metric, []).append(row)
+    summary: dict[str, Any] = {}
+    for metric in METRICS:
+        items = by_metric.get(metric, [])
+        tasks = sorted({row.task for row in items})
+        summary[metric] = {
+            **estimate(items, recipe),
+            "by_task": {task: estimate([row for row in items if row.task == task], recipe) for task in tasks},
+        }
+    summary["parse_rate"] = sum(not item.problem for item in predictions) / len(predictions)
+    summary["finished_rate"] = sum(item.finished for item in predictions) / len(predictions)
+    summary["mean_tokens"] = sum(item.num_tokens for item in predictions) / len(predictions)
+    return summary
+
+
+def estimate(rows: list[Score], recipe: ScoreRecipe) -> dict[str, float | int | None]:
+    """Mean, interval and counts of one metric's rows; rows without a value are left out and counted."""
+    scored = [row for row in rows if row.value is not None]
+    mean = bootstrap(
+        [row.value for row in scored if row.value is not None],
+        [row.patient_id for row in scored],
+        draws=recipe.bootstrap_draws,
+        seed=recipe.seed,
+    )
+    return {
+        "value": mean.value,
+        "low": mean.low,
+        "high": mean.high,
+        "n": mean.n,
+        "num_left_out": len(rows) - len(scored),
+        "num_flagged": sum(row.flagged for row in scored),
+    }

@@ -1,0 +1,1 @@
+"""Images as a reader would see them (`read`) and places on them (`boxes`)."""

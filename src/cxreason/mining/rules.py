@@ -1,0 +1,312 @@
+"""The embedded engine: a question and a report become a short chain of reasoning, by rules.
+
+1. plan      which findings decide the question and where one looks for them: from question and options only
+2. evidence  what the report says of each; a finding that it leaves unsaid is normal
+3. chain     problem, what is seen, conclusion: as if the image had been read
+
+The gold answer is never looked at. The conclusion follows from the evidence, and `run.py` drops the chains
+whose conclusion is not the gold answer. How it is worded is data: `wording.yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import yaml
+
+from cxreason.answers import choice, labels
+from cxreason.answers.dialects import letters
+from cxreason.records import Sample, content_id
+from cxreason.tasks.radrbench import CHANGES
+from cxreason.text.observations import Observation, observe
+from cxreason.text.ontology import FINDINGS, NO_FINDING, PARENTS
+
+SEVERITIES = ("mild", "moderate", "severe")
+ZONES = ("upper", "mid", "lower")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One item of a plan: a finding that the question turns on, and where one looks for it."""
+
+    finding: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a report says of one finding: nothing but "absent" where it says nothing."""
+
+    finding: str
+    status: str
+    seen: tuple[Observation, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.sentence for one in self.seen))
+
+
+@dataclass(frozen=True)
+class Mined:
+    """A chain, what it rests on and where it leads; or an empty chain and the reason why there is none."""
+
+    reasoning: str = ""
+    evidence: tuple[str, ...] = ()
+    answer: str = ""
+    """The answer that the evidence leads to, in the form of `Sample.answer`."""
+    problem: str = ""
+
+
+def plan(sample: Sample) -> list[Step]:
+    """The findings to look at, in the order in which question and options name them, from these alone.
+
+    An open question is about every finding that was judged for the study, whatever the judgement.
+
+    >>> question = "Does this chest X-ray show edema?"
+    >>> plan(Sample("1", "d", "binary", "choice", "p", "s", "test", (), question, "A", ("Yes", "No")))
+    [Step(finding='edema', place='the vessels around the hila')]
+    """
+    asked = list(dict.fromkeys(name for text in (sample.question, *sample.options) for name in _named(text)))
+    if not asked:
+        asked = [finding for finding in FINDINGS if finding in sample.labels] or list(FINDINGS)
+    return [Step(finding, wording()["findings"][finding]["place"]) for finding in asked]
+
+
+def gather(steps: Sequence[Step], report: str) -> dict[str, Evidence]:
+    """What a report says of each finding of a plan. A finding seen anywhere is present, whatever is clear."""
+    observations = _read(report)
+    result = {}
+    for step in steps:
+        about = [one for one in observations if _tells(one, step.finding)]
+        status, seen = "absent", []
+        for possible in ("present", "uncertain", "absent"):
+            seen = [one for one in about if one.status == possible]
+            if seen:
+                status = possible
+                break
+        named = [replace(one, finding=step.finding) for one in seen]
+        result[step.finding] = Evidence(step.finding, status, tuple(_distinct(named)))
+    return result
+
+
+def _tells(seen: Observation, finding: str) -> bool:
+    """Whether an observation decides about a finding: a consolidation is a lung opacity, and no lung
+    opacity at all is no consolidation."""
+    if seen.status == "present":
+        return finding in (seen.finding, PARENTS.get(seen.finding))
+    return seen.finding == finding or (seen.status == "absent" and seen.finding == PARENTS.get(finding))
+
+
+def mine_sample(sample: Sample) -> Mined:
+    """The chain for one sample; the same sample always gets the same one.
+
+    >>> question = "Does this chest X-ray show edema?"
+    >>> options = ("No", "Yes")
+    >>> sample = Sample("1", "d", "binary", "choice", "p", "s", "test", (), question, "A", options)
+    >>> mine_sample(sample).answer
+    'A'
+    """
+    steps = plan(sample)
+    evidence = gather(steps, sample.report)
+    earlier = gather(steps, sample.prior_report) if sample.task == "temporal" else {}
+    uncertain = [one.finding for one in (*evidence.values(), *earlier.values()) if one.status == "uncertain"]
+    if uncertain:
+        return Mined(problem=f"uncertain: {uncertain[0]}")
+    answer = conclude(sample, evidence, earlier)
+    if not answer:
+        return Mined(problem="answer: the evidence decides for no single option")
+    rng = Random(content_id("chain", sample.id))
+    if sample.task == "temporal":
+        sentences = _temporal(steps[0], earlier[steps[0].finding], evidence[steps[0].finding], rng)
+    else:
+        sentences = _one_image(sample.task, steps, evidence, rng)
+    sentences.append(_one_of("conclusion", rng).format(answer=_said(sample, answer)))
+    rested_on = [*earlier.values(), *evidence.values()]
+    kept = tuple(dict.fromkeys(sentence for one in rested_on for sentence in one.sentences))
+    return Mined(" ".join(sentences), kept, answer)
+
+
+def conclude(sample: Sample, evidence: dict[str, Evidence], earlier: dict[str, Evidence]) -> str:
+    """The answer that the evidence leads to, or empty where it leads to none or to several."""
+    found = [finding for finding in FINDINGS if finding in evidence and evidence[finding].status == "present"]
+    if sample.task == "anomaly":
+        return labels.write(found or [NO_FINDING])
+    if sample.task == "temporal":
+        (finding,) = evidence
+        right = [change_between(earlier[finding], evidence[finding])]
+    elif sample.task == "binary":
+        right = ["yes" if found else "no"]
+    elif found:
+        right = [option for option in sample.options if set(option.split(", ")) <= set(found)]
+    else:
+        right = [NO_FINDING]
+    fitting = [option for option in sample.options if option.casefold() in right]
+    return choice.write(fitting[0], sample.options) if len(fitting) == 1 else ""
+
+
+def change_between(earlier: Evidence, now: Evidence) -> str:
+    """ "worsening", "stable" or "improving": as the newer report says, else by the two severities.
+
+    Empty where neither tells: two unsized findings may have changed without anybody writing so.
+    """
+    said = {one.change for one in now.seen if one.change in CHANGES}
+    if said:
+        return said.pop() if len(said) == 1 else ""
+    if earlier.status != now.status:
+        return "worsening" if now.status == "present" else "improving"
+    before, after = _grade(earlier), _grade(now)
+    if now.status == "absent" or before is None or after is None:
+        return ""
+    return "stable" if before == after else "worsening" if after > before else "improving"
+
+
+def _grade(evidence: Evidence) -> int | None:
+    known = [SEVERITIES.index(one.severity) for one in evidence.seen if one.severity]
+    return max(known, default=None)
+
+
+def _one_image(task: str, steps: list[Step], evidence: dict[str, Evidence], rng: Random) -> list[str]:
+    names = [step.finding for step in steps]
+    slots = {"finding": _one(names[0]), "place": steps[0].place, "findings": _listed(names, "and")}
+    problem = [_one_of(f"{task}.problem", rng).format(**slots), _one_of(f"{task}.plan", rng).format(**slots)]
+    seen = [
+        _one_of("evidence.present", rng).format(phrase=phrase)
+        for name in names
+        if evidence[name].status == "present"
+        for phrase in phrases(evidence[name])
+    ]
+    gone = _listed([name for name in names if evidence[name].status == "absent"], "or")
+    if gone:
+        seen.append(_one_of("evidence.absent", rng).format(phrase=gone))
+    return problem + seen
+
+
+def _temporal(step: Step, earlier: Evidence, now: Evidence, rng: Random) -> list[str]:
+    noun = _noun(step.finding)
+    slots = {"finding": noun, "noun": noun, "place": step.place, "change": change_between(earlier, now)}
+    # What was not sized again is as it was: an unchanged effusion keeps the size it had.
+    if now.status == "present" and slots["change"] == "stable":
+        now = replace(now, seen=tuple(_kept(one, earlier.seen) for one in now.seen))
+    return [
+        _one_of("temporal.problem", rng).format(**slots),
+        _one_of("temporal.plan", rng).format(**slots),
+        _one_of("temporal.first", rng).format(phrase=_phrase_or_none(earlier)),
+        _one_of("temporal.second", rng).format(phrase=_phrase_or_none(now)),
+        _one_of(f"temporal.change_{now.status}", rng).format(**slots),
+    ]
+
+
+def _kept(now: Observation, earlier: Sequence[Observation]) -> Observation:
+    same = [one for one in earlier if not now.side or one.side in (now.side, "")]
+    severity = same[0].severity if len(same) == 1 and not now.severity else now.severity
+    side = same[0].side if len(same) == 1 and not now.side else now.side
+    return replace(now, severity=severity, side=side)
+
+
+def _phrase_or_none(evidence: Evidence) -> str:
+    if evidence.status == "present":
+        return " and ".join(phrases(evidence))
+    # Not "no effusion": held against both reports, that would be contradicted by the one that has it.
+    return "none"
+
+
+def phrases(evidence: Evidence) -> list[str]:
+    """A present finding as noun phrases with severity, side and zone, one per place it is seen at."""
+    return [_phrase(one) for one in evidence.seen[:2]]
+
+
+def _phrase(seen: Observation) -> str:
+    form = wording()["findings"][seen.finding]
+    severity = wording()["scales"][form["scale"]].get(seen.severity, "") if "scale" in form else ""
+    side = ("bilateral" if seen.side == "both" else seen.side) if form.get("side") else ""
+    zone = _zone(seen) if form.get("zone") else ""
+    if zone:
+        # "the left lower lung", and for both sides "both lower lungs"
+        lung = {"bilateral": f"both {zone} lungs", "": f"the {zone} lung"}.get(
+            side, f"the {side} {zone} lung"
+        )
+        words = [severity, _noun(seen.finding), "in", lung]
+    else:
+        words = [severity, side, _noun(seen.finding)]
+    text = " ".join(word for word in words if word)
+    return f"{form['article']} {text}" if "article" in form and side != "bilateral" else text
+
+
+def _distinct(seen: Sequence[Observation]) -> list[Observation]:
+    """One observation per side and zone, the one that says most; vaguer ones beside it add nothing."""
+    kept: list[Observation] = []
+    for one in sorted(seen, key=lambda one: -sum(map(bool, (one.side, one.location, one.severity)))):
+        same = [other for other in kept if _covers(other, one)]
+        if same:
+            # "A left effusion. It is moderate." says one thing in two sentences.
+            position = kept.index(same[0])
+            kept[position] = replace(
+                same[0],
+                severity=same[0].severity or one.severity,
+                change=same[0].change or one.change,
+                location=same[0].location or one.location,
+            )
+        else:
+            kept.append(one)
+    return sorted(kept, key=lambda one: one.start)
+
+
+def _covers(full: Observation, vague: Observation) -> bool:
+    side = not vague.side or vague.side == full.side or full.side == "both"
+    place = not vague.location or not full.location or _zone(vague) in ("", _zone(full))
+    return side and place
+
+
+def _zone(seen: Observation) -> str:
+    return next((zone for zone in ZONES if zone in seen.location.split()), "")
+
+
+def _said(sample: Sample, answer: str) -> str:
+    """The answer in words, with its letter where there are options: "B, atelectasis"."""
+    if not sample.options:
+        return answer
+    return f"{answer}, {sample.options[letters(sample.options).index(answer)].casefold()}"
+
+
+def _named(text: str) -> list[str]:
+    """The findings whose very names stand in a text, in its order."""
+    pattern = "|".join(re.escape(finding) for finding in FINDINGS)
+    return re.findall(rf"\b(?:{pattern})\b", text.casefold())
+
+
+def _noun(finding: str) -> str:
+    return wording()["findings"][finding].get("noun", finding)
+
+
+def _one(finding: str) -> str:
+    article = wording()["findings"][finding].get("article", "")
+    return f"{article} {_noun(finding)}".strip()
+
+
+def _listed(findings: Sequence[str], last: str) -> str:
+    *first, end = [_noun(finding) for finding in findings] or [""]
+    return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def _one_of(slot: str, rng: Random) -> str:
+    value: Any = wording()
+    for key in slot.split("."):
+        value = value[key]
+    return rng.choice(value)
+
+
+@cache
+def wording() -> dict[str, Any]:
+    """How chains are worded, from `wording.yaml` beside this file."""
+    return yaml.safe_load((Path(__file__).parent / "wording.yaml").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1024)
+def _read(report: str) -> tuple[Observation, ...]:
+    return tuple(observe(report))

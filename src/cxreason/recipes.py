@@ -1,0 +1,263 @@
+"""The recipes: what each verb can be told, as YAML, and errors that say what to write instead.
+
+A recipe file's name begins with its verb (`sft.yaml`, `sft-small.yaml`). `key=value` on the command line
+wins over the file; dotted keys reach inside (`trainer.max_steps=20`). Paths are relative to the folder
+in which the command is started, not to the recipe file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cxreason.errors import UserError
+
+
+class RecipeError(UserError):
+    """What is wrong with a recipe: file, key, fault and what to write, in one line."""
+
+
+class Recipe(BaseModel):
+    """What all recipes share: unknown keys are refused and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    out: Path = Field(description="folder that the run writes; its rows, recipe.yaml and run.json")
+
+
+class PhantomRecipe(Recipe):
+    """Settings of `cxreason phantom`: a synthetic corpus."""
+
+    num_studies: int = Field(1000, ge=1, description="how many examinations to draw")
+    seed: int = 17
+    image_size: int = Field(256, ge=32, le=4096, description="side of the square images in pixels")
+
+
+class BuildRecipe(Recipe):
+    """Settings of `cxreason build`: studies x tasks -> samples."""
+
+    studies: tuple[Path, ...] = Field(min_length=1, description="folders that hold studies.parquet")
+    tasks: tuple[str, ...] = Field(
+        ("binary", "single", "multiple", "anomaly", "temporal"), min_length=1, description="names of tasks"
+    )
+    per_task: dict[str, int | None] = Field(
+        {},
+        description="most samples of each task in a split, as in {train: 400, test: 40}; null = all; "
+        "a split that is not named is left out, unless none is named",
+    )
+    seed: int = 17
+
+
+class MineRecipe(Recipe):
+    """Settings of `cxreason mine`: samples -> samples with reasoning."""
+
+    samples: Path = Field(description="run folder of `build`")
+    engine: Literal["rules"] = Field("rules", description="what writes the reasoning; rules needs no model")
+    splits: tuple[str, ...] = Field(("train", "validation", "test"), description="splits to mine")
+    seed: int = 17
+
+
+class SftRecipe(Recipe):
+    """Settings of `cxreason train sft`. Whatever TRL already names lives under `trainer`."""
+
+    model: str = Field(description="folder or hub id to start from; `phantom` is the shipped model")
+    samples: Path = Field(description="run folder of `build`: rows that are answered directly")
+    reasoning: Path | None = Field(None, description="run folder of `mine`: rows that are reasoned about")
+    reasoning_share: float = Field(0.5, ge=0, le=1, description="share of the rows that is reasoned about")
+    num_rows: int = Field(ge=1, description="rows to train on; batch size times steps for one pass each")
+    dialect: Literal["think", "boxed"] = Field("think", description="how the model is asked and answers")
+    max_pixels: int = Field(262_144, ge=784, description="images get a size below this")
+    freeze_vision: bool = Field(False, description="hold the vision tower still")
+    trainer: dict[str, Any] = Field({}, description="handed to trl.SFTConfig as it is")
+    seed: int = 17
+
+
+class GrpoRecipe(Recipe):
+    """Settings of `cxreason train grpo`. Whatever TRL already names lives under `trainer`."""
+
+    model: str = Field(description="folder or hub id of the model to start from, usually an SFT run's model")
+    samples: Path = Field(description="run folder of `build`: prompts that ask for the answer alone")
+    reasoning: Path | None = Field(None, description="run folder of `mine`: prompts that ask for reasoning")
+    reasoning_share: float = Field(0.5, ge=0, le=1, description="share of the prompts that ask for reasoning")
+    num_rows: int = Field(ge=1, description="prompts to train on")
+    dialect: Literal["think", "boxed"] = Field("think", description="how the model is asked and answers")
+    rewards: dict[Literal["format", "answer", "process"], float] = Field(
+        {"format": 1.0, "answer": 1.0, "process": 1.0},
+        min_length=1,
+        description="weight of each reward; 0 = logged only",
+    )
+    max_pixels: int = Field(262_144, ge=784, description="images get a size below this")
+    freeze_vision: bool = Field(False, description="hold the vision tower still, as CheXOne's stage 2 does")
+    trainer: dict[str, Any] = Field({}, description="handed to trl.GRPOConfig as it is")
+    seed: int = 17
+
+
+class PredictRecipe(Recipe):
+    """Settings of `cxreason predict`: samples -> what a model says to them."""
+
+    model: str = Field(description="folder or hub id of the model")
+    name: str = Field(description="the model's name in tables and in ids, as in base, sft, grpo")
+    samples: Path = Field(description="run folder of `build` or `mine`")
+    dialect: Literal["think", "boxed"] = Field("think", description="how the model is asked and answers")
+    mode: Literal["reasoning", "direct"] = Field("reasoning", description="with or without a trace")
+    split: str = Field("test", description="which split to ask about")
+    batch_size: int = Field(16, ge=1, description="samples that are generated together")
+    max_new_tokens: int = Field(512, ge=1, description="an answer is cut here")
+    max_pixels: int = Field(262_144, ge=784, description="images get a size below this, as in training")
+    seed: int = 17
+
+
+class ScoreRecipe(Recipe):
+    """Settings of `cxreason score`: predictions -> scores with 95% intervals and a page."""
+
+    predictions: tuple[Path, ...] = Field(min_length=1, description="run folders of `predict`")
+    samples: Path = Field(description="run folder of `mine`, or of `build` where no reasoning is scored")
+    radrscore: Literal["paper", "strict"] = Field(
+        "paper", description="RadRScore as printed or strict about polarity"
+    )
+    bootstrap_draws: int = Field(1000, ge=1, description="resamples behind each interval")
+    seed: int = 17
+
+
+class DemoRecipe(Recipe):
+    """Settings of `cxreason demo`: the part of each stage's recipe that is not a path."""
+
+    out: Path = Field(Path("runs/demo"), description="folder that holds the folders of all stages")
+    model: str = Field("phantom", description="the model to start from; `phantom` is the shipped one")
+    phantom: dict[str, Any] = {}
+    build: dict[str, Any] = {}
+    mine: dict[str, Any] = {}
+    sft: dict[str, Any] = {}
+    grpo: dict[str, Any] = {}
+    predict: dict[str, Any] = {}
+    score: dict[str, Any] = {}
+
+
+class BaseModelRecipe(Recipe):
+    """Settings of `python -m cxreason.training.tiny`: the tiny base model that ships in the package."""
+
+    num_studies: int = Field(ge=1, description="phantom studies to learn from")
+    image_size: int = Field(112, description="side of the images that the model sees, a multiple of 28")
+    vocabulary_size: int = Field(1024, description="size of the BPE vocabulary")
+    size: dict[str, int] = Field(description="layers, widths and heads of both halves")
+    vision: dict[str, Any] = Field(description="steps, batch_size and learning_rate of the vision tower")
+    language_rows: int = Field(ge=1, description="rows that the language half reads")
+    language: dict[str, Any] = Field(description="handed to trl.SFTConfig as it is")
+    seed: int = 1001
+
+
+# The beginning of a recipe file's name says which of these it is.
+RECIPES: dict[str, type[Recipe]] = {
+    "phantom": PhantomRecipe,
+    "build": BuildRecipe,
+    "mine": MineRecipe,
+    "sft": SftRecipe,
+    "grpo": GrpoRecipe,
+    "predict": PredictRecipe,
+    "score": ScoreRecipe,
+    "demo": DemoRecipe,
+    "base": BaseModelRecipe,
+}
+
+AnyRecipe = TypeVar("AnyRecipe", bound=BaseModel)
+
+
+def load(recipe_type: type[AnyRecipe], path: Path | None, overrides: Sequence[str] = ()) -> AnyRecipe:
+    """The recipe in a YAML file, with `key=value` overrides on top; RecipeError says what to mend.
+
+    recipe = load(PhantomRecipe, None, ["out=runs/phantom", "num_studies=20"])
+    """
+    values = {} if path is None else _read(Path(path))
+    for override in overrides:
+        _override(values, override)
+    try:
+        return recipe_type.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, path, recipe_type)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: there is no such recipe file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read as a text file ({error}).") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: {_yaml_fault(error)}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: is not a recipe. Write lines of the form `key: value`.")
+    return values
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise RecipeError(f"command line: {override!r} is not understood. Write key=value, as in seed=18.")
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"command line: the value of '{key}' is not YAML: {_yaml_fault(error)}") from None
+    *parents, last = key.split(".")
+    for parent in parents:
+        # A file may say `trainer:` with nothing below it, which YAML reads as null.
+        values[parent] = {} if values.get(parent) is None else values[parent]
+        values = values[parent]
+        if not isinstance(values, dict):
+            message = f"command line: '{key}' reaches into '{parent}', which has no keys inside."
+            raise RecipeError(f"{message} Write {parent}=value.")
+    values[last] = value
+
+
+def _explain(error: ValidationError, path: Path | None, recipe_type: type[BaseModel]) -> str:
+    """File, key, what is wrong, what to write: `grpo.yaml: unknown key 'reward'. Did you mean 'rewards'?`"""
+    # A misspelt key often makes another one missing; the misspelling is what to mend.
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    fault, more = faults[0], len(faults) - 1
+    where = path or "command line"
+    key = ".".join(str(part) for part in fault["loc"])
+    known = recipe_type.model_fields
+    rest = f" ({more} more to mend.)" if more else ""
+    if fault["type"] == "missing":
+        described = known[key].description if key in known else None
+        meaning = f" ({described})" if described else ""
+        add = f"Add {key}=..." if path is None else f"Add a line `{key}: ...`"
+        return f"{where}: '{key}'{meaning} is missing. {add}.{rest}"
+    if fault["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = f"Did you mean '{close[0]}'?" if close else f"Known keys: {', '.join(known)}."
+        return f"{where}: unknown key '{key}'. {hint}{rest}"
+    return f"{where}: '{key}' is {fault['input']!r}. {fault['msg']}.{rest}"
+
+
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    line = f" at line {mark.line + 1}" if mark else ""
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"the YAML cannot be read{line}: {problem.rstrip('.')}."
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people mean it: 1e-5 is a number, and a key that is given twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                mark = node.value[number][0].start_mark
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", mark)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1, which PyYAML reads, takes 1e-5 for a text because it has no dot.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)

@@ -1,0 +1,166 @@
+"""The five question types of RadRBench-CXR, made from the labels of a study.
+
+binary    Does it show <finding>?            Yes / No
+single    Which finding is in it?            four findings, one of them present
+multiple  Which findings are in it?          four sets of equal size, one of them the present set
+anomaly   Which findings are in it?          no options: all present findings
+temporal  How did <finding> change?          worsening / stable / improving, from two images
+
+A label of -1 (uncertain) is never asked about, and neither is a label that nobody judged: unknown is not
+absent. Whoever sees only the options must not be able to do better than chance, hence every choice of a
+distractor here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from cxreason.answers import choice, labels
+from cxreason.records import Study
+from cxreason.text.ontology import FINDINGS, NO_FINDING, PARENTS
+
+CHANGES = ("worsening", "stable", "improving")
+# A finding that came is worse than none, one that went is better; a device does neither.
+COURSES = {**dict(zip(CHANGES, CHANGES, strict=True)), "new": "worsening", "resolved": "improving"}
+WITHOUT_COURSE = ("support devices",)
+LABELS = (*FINDINGS, NO_FINDING)
+SET_SIZES = (2, 3)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One thing that can be asked about a study, and what is true of it.
+
+    Topics with one `group` are balanced over their `value`s: as many yes as no for a finding.
+    """
+
+    group: str
+    value: str
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Options and gold answer, as the answer kind of the task writes it."""
+
+    options: tuple[str, ...]
+    answer: str
+
+
+def present(study: Study) -> tuple[str, ...]:
+    """The findings labelled 1, in canonical order.
+
+    >>> present(Study("a", "d", "p", (), labels={"fracture": 1, "edema": 1, "pneumothorax": -1}))
+    ('edema', 'fracture')
+    """
+    return tuple(label for label in FINDINGS if study.labels.get(label) == 1)
+
+
+def absent(study: Study, *, with_no_finding: bool = False) -> tuple[str, ...]:
+    """The labels known to be 0, in canonical order: the only ones that may stand in a wrong option.
+
+    A lung opacity labelled 0 beside a consolidation labelled 1 is a slip of the labeller, and left out.
+    """
+    known = LABELS if with_no_finding else FINDINGS
+    implied = {PARENTS[label] for label in present(study) if label in PARENTS}
+    return tuple(label for label in known if study.labels.get(label) == 0 and label not in implied)
+
+
+def is_normal(study: Study) -> bool:
+    """Labelled as normal, and nothing labelled present or uncertain beside it (devices count here)."""
+    judged = [study.labels.get(label, 0) for label in FINDINGS]
+    return study.labels.get(NO_FINDING) == 1 and not any(judged)
+
+
+def _shuffled(options: Iterable[str], truth: str, rng: Random) -> Asked:
+    order = list(options)
+    rng.shuffle(order)
+    return Asked(tuple(order), choice.write(truth, order))
+
+
+def draw(among: Sequence[str], count: int, frequency: Mapping[str, float], rng: Random) -> list[str]:
+    """`count` different labels, likelier where `frequency` is higher; unlisted labels are unlikely, not out.
+
+    Wrong options are drawn as often as they are right elsewhere, so that a label's name says nothing.
+    (Weighted reservoir keys, Efraimidis and Spirakis 2006, equation 1.)
+    """
+    keys = {label: rng.random() ** (1 / max(frequency.get(label, 0.0), 1e-3)) for label in among}
+    return sorted(among, key=lambda label: keys[label], reverse=True)[:count]
+
+
+def binary_topics(study: Study) -> list[Topic]:
+    words = {1: "yes", 0: "no"}
+    return [
+        Topic(group=label, value=words[study.labels[label]], subject=label)
+        for label in FINDINGS
+        if study.labels.get(label) in words
+    ]
+
+
+def ask_binary(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
+    return _shuffled(("Yes", "No"), topic.value.capitalize(), rng)
+
+
+def single_topics(study: Study) -> list[Topic]:
+    if len(absent(study, with_no_finding=True)) < 3:
+        return []
+    truths = (NO_FINDING,) if is_normal(study) else present(study)
+    return [Topic(group=label, value=label, subject=label) for label in truths]
+
+
+def ask_single(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
+    wrong = draw(absent(study, with_no_finding=True), 3, frequency, rng)
+    return _shuffled((topic.value, *wrong), topic.value, rng)
+
+
+def multiple_topics(study: Study) -> list[Topic]:
+    truth = present(study)
+    if len(truth) not in SET_SIZES or len(absent(study)) < len(truth):
+        return []
+    return [Topic(group=str(len(truth)), value=", ".join(truth), subject=", ".join(truth))]
+
+
+def ask_multiple(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
+    """Four sets in a two-by-two design: each part of the truth is kept or exchanged.
+
+    With two distractors that share labels with the truth and one that shares none, every label stands in
+    exactly two options. Had only the distractors been varied, the truth would be the option that shares
+    most with the others, and could be found without looking. All sets are written in canonical order.
+    """
+    truth = list(present(study))
+    rng.shuffle(truth)
+    kept, exchanged = truth[:1], truth[1:]
+    others = draw(absent(study), len(truth), frequency, rng)
+    rng.shuffle(others)
+    sets = [kept + exchanged, kept + others[1:], others[:1] + exchanged, others]
+    options = [", ".join(sorted(one, key=FINDINGS.index)) for one in sets]
+    return _shuffled(options, topic.value, rng)
+
+
+def anomaly_topics(study: Study) -> list[Topic]:
+    if is_normal(study):
+        return [Topic(group=NO_FINDING, value=labels.write(NO_FINDING))]
+    found = present(study)
+    if not found or any(study.labels.get(label) == -1 for label in FINDINGS):
+        return []
+    return [Topic(group=str(min(len(found), 3)), value=labels.write(found))]
+
+
+def ask_open(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
+    return Asked((), topic.value)
+
+
+def temporal_topics(study: Study) -> list[Topic]:
+    if not study.prior_id:
+        return []
+    return [
+        Topic(group=finding, value=COURSES[study.changes[finding]], subject=finding)
+        for finding in FINDINGS
+        if study.changes.get(finding) in COURSES and finding not in WITHOUT_COURSE
+    ]
+
+
+def ask_temporal(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
+    return _shuffled(CHANGES, topic.value, rng)

@@ -1,0 +1,109 @@
+"""Samples as the rows that TRL's trainers read: chat messages, images decoded when a batch needs them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cxreason.answers import DIALECTS
+from cxreason.answers.conversation import conversation
+from cxreason.errors import UserError
+from cxreason.imaging.read import read_image
+from cxreason.recipes import GrpoRecipe, SftRecipe
+from cxreason.records import Mode, Sample
+from cxreason.runs import read
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Row = dict[str, Any]
+
+
+def read_samples(folder: Path, split: str, limit: int | None = None) -> list[Sample]:
+    """The samples of one split, in file order; an empty split is the user's mistake and says so."""
+    samples = [sample for sample in read(folder, Sample) if sample.split == split]
+    if not samples:
+        raise UserError(
+            f"{folder}: no samples of the {split} split. Build more studies, or name another split."
+        )
+    return samples[:limit]
+
+
+def mixture(recipe: SftRecipe | GrpoRecipe, make_row: Callable[..., Row], limit: int | None) -> list[Row]:
+    """The rows of a training recipe: answer-only prompts of `samples`, reasoning prompts of `reasoning`."""
+    share = recipe.reasoning_share if recipe.reasoning is not None else 0.0
+    decks: dict[Mode, list[Row]] = {"direct": [], "reasoning": []}
+    sources: tuple[tuple[Mode, Path | None], ...] = (
+        ("direct", recipe.samples if share < 1 else None),
+        ("reasoning", recipe.reasoning if share > 0 else None),
+    )
+    for mode, folder in sources:
+        if folder is not None:
+            samples = read_samples(folder, "train", limit)
+            decks[mode] = [make_row(item, folder, dialect=recipe.dialect, mode=mode) for item in samples]
+    return mix(
+        decks["direct"], decks["reasoning"], reasoning_share=share, num_rows=recipe.num_rows, seed=recipe.seed
+    )
+
+
+def target_row(sample: Sample, folder: Path, *, dialect: str, mode: Mode) -> Row:
+    """One supervised example: the conversation and the reply that the loss is taken on."""
+    reply = DIALECTS[dialect].target(sample.answer, mode, sample.reasoning)
+    return {
+        "prompt": conversation(sample, dialect=dialect, mode=mode),
+        "completion": [{"role": "assistant", "content": reply}],
+        "images": [str(folder / image) for image in sample.images],
+    }
+
+
+def reward_row(sample: Sample, folder: Path, *, dialect: str, mode: Mode) -> Row:
+    """One prompt for GRPO, with the columns that the rewards read."""
+    return {
+        "prompt": conversation(sample, dialect=dialect, mode=mode),
+        "images": [str(folder / image) for image in sample.images],
+        "kind": sample.kind,
+        "options": list(sample.options),
+        "answer": sample.answer,
+        "report": sample.facts,
+        "task": sample.task,
+        "dialect": dialect,
+        "mode": mode,
+    }
+
+
+def mix(
+    direct: Sequence[Row], reasoning: Sequence[Row], *, reasoning_share: float, num_rows: int, seed: int
+) -> list[Row]:
+    """Draw `num_rows` rows: a seeded mixture of answer-only rows and reasoning rows.
+
+    Each kind is dealt like a deck of cards, without replacement until it is used up and then shuffled
+    anew, so that a short training sees as many different rows as it can.
+
+    >>> mix([{"a": 1}], [{"r": 1}], reasoning_share=1.0, num_rows=2, seed=0)
+    [{'r': 1}, {'r': 1}]
+    """
+    draw = random.Random(seed)
+    decks = (_deal(direct, random.Random(seed + 1)), _deal(reasoning, random.Random(seed + 2)))
+    return [next(decks[draw.random() < reasoning_share]) for _ in range(num_rows)]
+
+
+def _deal(rows: Sequence[Row], draw: random.Random) -> Iterator[Row]:
+    while rows:
+        yield from draw.sample(rows, len(rows))
+
+
+def dataset(rows: Iterable[dict[str, Any]]) -> Dataset:
+    """The rows as a Hugging Face dataset whose images are read from disk at each access."""
+    from datasets import Dataset
+    from PIL import Image
+
+    def decode(batch: dict[str, list]) -> dict[str, list]:
+        if "images" in batch:
+            batch["images"] = [
+                [Image.fromarray(read_image(path)) for path in paths] for paths in batch["images"]
+            ]
+        return batch
+
+    return Dataset.from_list(list(rows)).with_transform(decode)

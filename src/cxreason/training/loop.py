@@ -1,0 +1,75 @@
+"""What both trainings share: settings for this machine, checkpoints that can be trusted, the saved model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cxreason.runs import write_json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, ProcessorMixin, Trainer
+
+COMPLETE = "complete"
+"""Empty file in a checkpoint folder, written last: a checkpoint without it was cut off while it was saved."""
+
+
+def machine_settings() -> dict[str, Any]:
+    """Trainer settings that follow from the machine and that a recipe may still overrule."""
+    import torch
+
+    on_gpu = torch.cuda.is_available()
+    return {"bf16": on_gpu, "use_cpu": not on_gpu, "dataloader_pin_memory": on_gpu, "report_to": "none"}
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest complete checkpoint below `folder`; incomplete ones are removed."""
+    found = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        if (checkpoint / COMPLETE).exists():
+            found.append(checkpoint)
+        else:
+            shutil.rmtree(checkpoint)
+    return str(max(found, key=lambda path: int(path.name.split("-")[-1]))) if found else None
+
+
+def run(trainer: Trainer, folder: Path) -> list[dict[str, float]]:
+    """Train from the newest complete checkpoint on, save the model, return the learning curve.
+
+    The model is written beside its place and moved there, so `folder/model` is whole or absent. The
+    checkpoints are removed last: they are only needed until the model is there.
+    """
+    from transformers import TrainerCallback
+
+    class MarkComplete(TrainerCallback):
+        def on_save(self, args, state, control, **kwargs):
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+    trainer.add_callback(MarkComplete())
+    checkpoints = folder / "checkpoints"
+    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    curve = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
+    save(trainer.model, trainer.processing_class, folder / "model")
+    write_json(folder / "curve.json", curve)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return curve
+
+
+def last_value(curve: list[dict[str, float]], key: str) -> float | None:
+    """The last logged value of a learning curve, or None where it was never logged.
+
+    >>> last_value([{"loss": 2.0}, {"loss": 1.0}, {"epoch": 1.0}], "loss")
+    1.0
+    """
+    return next((entry[key] for entry in reversed(curve) if key in entry), None)
+
+
+def save(model: PreTrainedModel, processor: ProcessorMixin, folder: Path) -> None:
+    """Write model and processor to `folder` in one step: the folder appears only when it is whole."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    model.save_pretrained(partial)
+    processor.save_pretrained(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)

@@ -1,0 +1,48 @@
+"""Stage 1: supervised fine-tuning on answers and on reasoning, over TRL's SFTTrainer.
+
+ChestX-Reasoner, section 5.2: one language loss over answer-only samples (direct mode) and samples with
+mined reasoning (reasoning mode), taken on the reply alone.
+
+    cxreason train sft recipes/phantom/sft.yaml
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cxreason.recipes import SftRecipe
+from cxreason.runs import Run
+from cxreason.training import data
+
+
+def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
+    """Fine-tune `recipe.model` and leave the result in `recipe.out/model`; run again to continue."""
+    examples = data.mixture(recipe, data.target_row, limit)
+    if dry_run:
+        return {"recipe": recipe.model_dump(mode="json"), "num_rows": len(examples), "example": examples[0]}
+    with Run.open(recipe.out, verb="train sft", recipe=recipe, record=None) as run:
+        if run.finished:
+            return run.counts
+        from trl import SFTConfig, SFTTrainer
+
+        from cxreason.training import loop, models
+
+        settings = {
+            **loop.machine_settings(),
+            "remove_unused_columns": False,  # images are columns that no model argument is named after
+            "max_length": None,  # cutting a prompt would cut image tokens out of it
+            "shuffle_dataset": False,  # the mixture is shuffled already, by the recipe's own seed
+            **recipe.trainer,
+        }
+        trainer = SFTTrainer(
+            model=models.load_model(recipe.model, freeze_vision=recipe.freeze_vision),
+            args=SFTConfig(output_dir=str(run.folder / "checkpoints"), seed=recipe.seed, **settings),
+            train_dataset=data.dataset(examples),
+            processing_class=models.load_processor(recipe.model, max_pixels=recipe.max_pixels),
+        )
+        curve = loop.run(trainer, run.folder)
+        return run.finish(
+            num_rows=len(examples),
+            num_steps=trainer.state.global_step,
+            final_loss=loop.last_value(curve, "loss"),
+        )

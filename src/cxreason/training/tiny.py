@@ -1,0 +1,177 @@
+"""Make the tiny base model that ships in the package: a real Qwen2.5-VL of 3 million parameters.
+
+ChestX-Reasoner starts from Qwen2-VL and CheXOne from Qwen2.5-VL: models that see and speak, and know
+nothing of reasoning about chest X-rays. This makes such a start for phantoms. A language loss alone hardly
+teaches a model of this size to see, so the vision tower learns the findings first, from labels and reports
+(`tiny_seeing`); then the language half learns to describe, locate, compare and choose (`tiny_speaking`).
+Its weights never meet a reasoning trace or a question of RadRBench-CXR; its vocabulary is made of both.
+
+    python -m cxreason.training.tiny recipes/phantom/base.yaml
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cxreason.answers import DIALECTS
+from cxreason.answers.conversation import SYSTEM_PROMPT
+from cxreason.build import build
+from cxreason.mining.run import mine
+from cxreason.phantom.generate import generate
+from cxreason.recipes import BaseModelRecipe, BuildRecipe, MineRecipe, load
+from cxreason.records import Sample, Study
+from cxreason.runs import Run, read
+from cxreason.training import loop
+from cxreason.training.tiny_seeing import train_vision
+from cxreason.training.tiny_speaking import language_rows, train_language
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, ProcessorMixin
+
+SPECIAL_TOKENS = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+
+CHAT_TEMPLATE = Path(__file__).with_name("tiny_chat.jinja")
+
+
+def train_tokenizer(texts: Iterator[str], vocabulary_size: int) -> Any:
+    """A byte-level BPE tokenizer with the special tokens of the Qwen family."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<|endoftext|>",
+        eos_token="<|im_end|>",
+        additional_special_tokens=list(SPECIAL_TOKENS[1:]),
+        chat_template=CHAT_TEMPLATE.read_text(),
+        padding_side="left",
+        model_max_length=2048,
+    )
+
+
+def make_model(tokenizer: Any, recipe: BaseModelRecipe) -> PreTrainedModel:
+    """An untrained Qwen2.5-VL of the recipe's size around a tokenizer."""
+    import torch
+    from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    def token(text: str) -> int:
+        return tokenizer.convert_tokens_to_ids(text)
+
+    size = recipe.size
+    head = size["hidden_size"] // size["num_attention_heads"]
+    config = Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": size["hidden_size"],
+            "intermediate_size": size["intermediate_size"],
+            "num_hidden_layers": size["num_hidden_layers"],
+            "num_attention_heads": size["num_attention_heads"],
+            "num_key_value_heads": size["num_key_value_heads"],
+            "max_position_embeddings": 2048,
+            # Time, height and width share the rotary half of a head as 1 : 1.5 : 1.5, as in the large models.
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10_000.0,
+                "mrope_section": [head // 8, head * 3 // 16, head * 3 // 16],
+            },
+            "bos_token_id": None,
+            "eos_token_id": token("<|im_end|>"),
+            "pad_token_id": token("<|endoftext|>"),
+        },
+        vision_config={
+            "depth": size["vision_depth"],
+            "hidden_size": size["vision_hidden_size"],
+            "intermediate_size": size["vision_intermediate_size"],
+            "num_heads": size["vision_heads"],
+            "out_hidden_size": size["hidden_size"],
+            "fullatt_block_indexes": list(range(size["vision_depth"])),
+        },
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(recipe.seed)
+    model = Qwen2_5_VLForConditionalGeneration(config)
+    model.generation_config = GenerationConfig(
+        eos_token_id=token("<|im_end|>"), pad_token_id=token("<|endoftext|>"), do_sample=False
+    )
+    return model
+
+
+def make_processor(tokenizer: Any, image_size: int) -> ProcessorMixin:
+    """The processor around a tokenizer; every image becomes `image_size` squared pixels."""
+    from transformers import Qwen2_5_VLProcessor, Qwen2VLImageProcessorPil
+
+    from cxreason.training.models import processor_without_video
+
+    pixels = image_size * image_size
+    image_processor = Qwen2VLImageProcessorPil(min_pixels=pixels, max_pixels=pixels)
+    return processor_without_video(Qwen2_5_VLProcessor)(
+        image_processor, tokenizer, chat_template=tokenizer.chat_template
+    )
+
+
+def make(recipe: BaseModelRecipe) -> dict[str, Any]:
+    """Make the base model of a recipe in `recipe.out/model`, in 16 bits."""
+    import torch
+
+    folder = recipe.out
+    with Run.open(folder, verb="base-model", recipe=recipe, record=None) as run:
+        if run.finished:
+            return run.counts
+        world = folder / "phantom"
+        if not (world / "studies.parquet").exists():
+            generate(world, num_studies=recipe.num_studies, seed=recipe.seed)
+        studies = list(read(world / "studies.parquet", Study))
+        tokenizer = train_tokenizer(vocabulary_texts(studies, folder), recipe.vocabulary_size)
+        processor = make_processor(tokenizer, recipe.image_size)
+        model = make_model(tokenizer, recipe)
+        vision = train_vision(model, processor, studies, world, recipe)
+        logging.info("vision, held out: %s", vision)
+        rows = language_rows(studies, world, recipe.language_rows, recipe.seed)
+        curve = train_language(model, processor, rows, folder, recipe)
+        loop.save(model.to(torch.float16), processor, folder / "model")
+        return run.finish(num_studies=len(studies), vision=vision, final_loss=loop.last_value(curve, "loss"))
+
+
+def vocabulary_texts(studies: list[Study], folder: Path) -> Iterator[str]:
+    """What the tokenizer is trained on: reports, and questions and chains as later stages will write them."""
+    build(BuildRecipe(out=folder / "build", studies=(folder / "phantom",), per_task={"train": 400}))
+    mine(MineRecipe(out=folder / "mine", samples=folder / "build"))
+    for study in studies:
+        yield study.report
+    for sample in read(folder / "mine", Sample):
+        yield SYSTEM_PROMPT
+        for dialect in DIALECTS.values():
+            for mode in ("reasoning", "direct"):
+                yield dialect.prompt(sample.question, sample.options, mode)
+                yield dialect.target(sample.answer, mode, sample.reasoning)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.info("%s", make(load(BaseModelRecipe, Path(sys.argv[1]), sys.argv[2:])))
