@@ -8,9 +8,10 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from cxreason import __version__, corpus, progress
+from cxreason import __version__, progress
 from cxreason.cli import app
 from cxreason.doctor import describe, examine, extra_of
+from cxreason.phantom import run as corpus
 from cxreason.recipes import PhantomRecipe, load
 from cxreason.runs import RunError
 
@@ -138,7 +139,8 @@ def test_a_bug_keeps_its_traceback(run, seed):
 def test_a_real_interrupt_stops_with_130_and_the_run_continues(tmp_path):
     script = """
 import sys
-from cxreason import corpus, cli
+from cxreason import cli
+from cxreason.phantom import run as corpus
 from cxreason.runs import Run
 def wait(recipe, **_):
     import time

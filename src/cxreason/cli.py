@@ -106,9 +106,9 @@ def phantom(
         is_recipe = out.suffix in (".yaml", ".yml")
         given = changes or [] if is_recipe else [*(changes or []), f"out={json.dumps(str(out))}"]
         recipe = load(PhantomRecipe, out if is_recipe else None, given)
-        from cxreason import corpus
+        from cxreason.phantom import run as room
 
-        result = corpus.make_phantoms(recipe, limit=limit, dry_run=dry_run)
+        result = room.make_phantoms(recipe, limit=limit, dry_run=dry_run)
         _report(recipe, result, dry_run, as_json)
 
 

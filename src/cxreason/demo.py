@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from cxreason.recipes import (
@@ -22,6 +21,7 @@ from cxreason.recipes import (
     Recipe,
     ScoreRecipe,
     SftRecipe,
+    validate,
 )
 from cxreason.rows import write_json
 
@@ -30,33 +30,46 @@ Stage = tuple[str, Recipe, Callable[..., dict[str, Any]]]
 
 def stages(recipe: DemoRecipe) -> list[Stage]:
     """The stages in order: a name, its whole recipe, and the verb that runs it."""
-    from cxreason import build, mining, phantom
-    from cxreason.evaluation import score
-    from cxreason.inference import predict
+    from cxreason.build import build
+    from cxreason.evaluation.score import score
+    from cxreason.inference.predict import predict
+    from cxreason.mining.run import mine
+    from cxreason.phantom.run import make_phantoms
     from cxreason.training import grpo, sft
 
-    at = recipe.out
-    shared = {"samples": at / "build", "reasoning": at / "mine"}
-    models = {"base": recipe.model, "sft": str(at / "sft/model"), "grpo": str(at / "grpo/model")}
-    steps: list[Stage] = [
-        ("phantom", PhantomRecipe(out=at / "phantom", **recipe.phantom), phantom.generate.make),
-        ("build", BuildRecipe(out=at / "build", studies=(at / "phantom",), **recipe.build), build.build),
-        ("mine", MineRecipe(out=at / "mine", samples=at / "build", **recipe.mine), mining.run.mine),
-        ("sft", SftRecipe(out=at / "sft", model=models["base"], **shared, **recipe.sft), sft.train),
-        ("grpo", GrpoRecipe(out=at / "grpo", model=models["sft"], **shared, **recipe.grpo), grpo.train),
+    def stage(folder: str, kind: type[Recipe], verb: Callable[..., dict[str, Any]], **paths: Any) -> Stage:
+        told = getattr(recipe, folder.partition("-")[0])
+        where = f"demo recipe, '{folder.partition('-')[0]}'"
+        return folder, validate(kind, {**told, "out": recipe.out / folder, **paths}, where), verb
+
+    data = {"samples": recipe.out / "build", "reasoning": recipe.out / "mine"}
+    models = {
+        "base": recipe.model,
+        "sft": str(recipe.out / "sft" / "model"),
+        "grpo": str(recipe.out / "grpo" / "model"),
+    }
+    steps = [
+        stage("phantom", PhantomRecipe, make_phantoms),
+        stage("build", BuildRecipe, build, studies=(recipe.out / "phantom",)),
+        stage("mine", MineRecipe, mine, samples=data["samples"]),
+        stage("sft", SftRecipe, sft.train, model=models["base"], **data),
+        stage("grpo", GrpoRecipe, grpo.train, model=models["sft"], **data),
     ]
-    for name, model in models.items():
-        for mode in ("reasoning", "direct"):
-            out = at / f"predict-{name}-{mode}"
-            ask = PredictRecipe(
-                out=out, model=model, name=name, samples=at / "mine", mode=mode, **recipe.predict
-            )
-            steps.append((out.name, ask, predict.predict))
-    runs = tuple(item[1].out for item in steps if item[0].startswith("predict"))
-    steps.append(
-        ("score", ScoreRecipe(out=at / "score", predictions=runs, samples=at / "mine", **recipe.score), score.score)
-    )
-    return steps
+    asked = [
+        stage(
+            f"predict-{name}-{mode}",
+            PredictRecipe,
+            predict,
+            model=model,
+            name=name,
+            mode=mode,
+            samples=data["reasoning"],
+        )
+        for name, model in models.items()
+        for mode in ("reasoning", "direct")
+    ]
+    runs = tuple(item[1].out for item in asked)
+    return [*steps, *asked, stage("score", ScoreRecipe, score, predictions=runs, samples=data["reasoning"])]
 
 
 def demo(

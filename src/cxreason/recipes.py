@@ -176,10 +176,17 @@ def load(recipe_type: type[AnyRecipe], path: Path | None, overrides: Sequence[st
     values = {} if path is None else _read(Path(path))
     for override in overrides:
         _override(values, override)
+    return validate(recipe_type, values, path)
+
+
+def validate(
+    recipe_type: type[AnyRecipe], values: dict[str, Any], where: Path | str | None = None
+) -> AnyRecipe:
+    """The recipe that the values make; RecipeError names `where` they came from and what to mend."""
     try:
         return recipe_type.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(_explain(error, path, recipe_type)) from None
+        raise RecipeError(_explain(error, where, recipe_type)) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -217,7 +224,7 @@ def _override(values: dict[str, Any], override: str) -> None:
     values[last] = value
 
 
-def _explain(error: ValidationError, path: Path | None, recipe_type: type[BaseModel]) -> str:
+def _explain(error: ValidationError, path: Path | str | None, recipe_type: type[BaseModel]) -> str:
     """File, key, what is wrong, what to write: `grpo.yaml: unknown key 'reward'. Did you mean 'rewards'?`"""
     # A misspelt key often makes another one missing; the misspelling is what to mend.
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")

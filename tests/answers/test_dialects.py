@@ -3,6 +3,7 @@ r"""The two protocols: prompts and targets to the letter, and what reading a rep
 import pytest
 
 from cxreason.answers import DIALECTS
+from cxreason.answers.dialects import BOXED_SUFFIX
 
 THINK, BOXED = DIALECTS["think"], DIALECTS["boxed"]
 
@@ -141,6 +142,8 @@ def test_boxed_reads_the_last_filled_box(text, answer, why):
 def test_boxed_takes_the_whole_direct_reply_or_its_box():
     assert BOXED.read(" No effusion. <|im_end|>", "direct").answer == "No effusion."
     assert BOXED.read("The answer is \\boxed{B}", "direct").answer == "B"
+    assert BOXED.read(f"No effusion. {BOXED_SUFFIX}", "direct").answer == "No effusion."
+    assert BOXED.read(BOX_ECHO, "direct").answer == BOXED.prompt("Is it large?", ("Yes", "No"), "direct")
     assert BOXED.read("\\boxed{B", "direct").answer is None
     assert BOXED.read("  ", "direct").answer is None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cxreason.answers.dialects import DIALECTS
-
 from cxreason.records import Mode, Sample
 
 SYSTEM_PROMPT = "You are a helpful AI assistant."
@@ -13,7 +12,8 @@ def conversation(sample: Sample, *, dialect: str, mode: Mode) -> list[dict[str, 
     """The messages that ask `sample` in a dialect and a mode; images travel beside them.
 
     >>> from cxreason.records import Sample
-    >>> sample = Sample("1", "demo", "binary", "choice", "p", "s", "test", ("x.png",), "Clear?", "A", ("Yes", "No"))
+    >>> options = ("Yes", "No")
+    >>> sample = Sample("1", "demo", "binary", "choice", "p", "s", "test", ("x.png",), "Clear?", "A", options)
     >>> conversation(sample, dialect="think", mode="direct")[1]["content"].splitlines()[:3]
     ['Clear?', 'Options:', 'A) Yes']
     """

@@ -1,4 +1,4 @@
-"""The page of a whole run: numbers with intervals, learning curves and a gallery, in one file to open offline.
+"""The page of a whole run: numbers with intervals, learning curves and cases, in one file that works offline.
 
     write_page(Path("runs/demo"))   # reads summary.json and the stage folders, writes runs/demo/page.html
 
@@ -54,13 +54,16 @@ def write_page(folder: Path) -> Path:
     summary = _summary(folder)
     predictions = [item for run in sorted(folder.glob("predict-*")) for item in read(run, Prediction)]
     samples = _asked(folder, predictions)
+    # Only samples can tell whether training had seen the patients.
+    held_out = "held-out " if samples and all(one.split != "train" for one in samples) else ""
     page = folder / "page.html"
     write_text(
         page,
         _environment()
         .get_template("page.html.jinja")
         .render(
-            claim=claim(summary["models"]),
+            claim=claim(summary["models"], held_out),
+            held_out=held_out,
             synthetic=(folder / "phantom").is_dir(),
             patients=len({sample.patient_id for sample in samples}),
             groups=headline(summary["models"], chance(samples)),
@@ -88,24 +91,26 @@ def name_of(model: str) -> str:
     return MODEL_NAMES.get(model, model)
 
 
-def claim(models: Mapping[str, Any]) -> str:
+def claim(models: Mapping[str, Any], held_out: str = "") -> str:
     """What the run showed, in one sentence that holds whichever way the numbers went.
 
     >>> claim({"base": {"direct": {"accuracy": {"value": 0.5}}}})
-    'On held-out patients the model Base reaches an accuracy of 0.50.'
+    'The model Base reaches an accuracy of 0.50 on these patients.'
     """
-    mode = next(mode for mode in (*MODE_NAMES, *next(iter(models.values()))) if mode in next(iter(models.values())))
+    mode = next(
+        mode for mode in (*MODE_NAMES, *next(iter(models.values()))) if mode in next(iter(models.values()))
+    )
     told = [model for model in models if _value(models, model, mode, "accuracy") is not None]
     if not told:
         return "What each model said, and what it was worth."
     first, last = told[0], told[-1]
+    patients = f"{held_out or 'these '}patients"
     if first == last:
         accuracy = _value(models, first, mode, "accuracy")
-        return f"On held-out patients the model {name_of(first)} reaches an accuracy of {accuracy:.2f}."
-    text = (
-        f"On held-out patients accuracy goes from {_value(models, first, mode, 'accuracy'):.2f} ({name_of(first)}) "
-        f"to {_value(models, last, mode, 'accuracy'):.2f} ({name_of(last)})"
-    )
+        return f"The model {name_of(first)} reaches an accuracy of {accuracy:.2f} on {patients}."
+    at_first, at_last = (_value(models, model, mode, "accuracy") for model in (first, last))
+    course = f"from {at_first:.2f} ({name_of(first)}) to {at_last:.2f} ({name_of(last)})"
+    text = f"Accuracy goes {course} on {patients}"
     before, after = (_value(models, model, mode, "radrscore") for model in (first, last))
     if mode == "direct" or before is None or after is None:
         return f"{text}."
@@ -183,7 +188,10 @@ def chance(samples: Sequence[Sample]) -> float | None:
 
 def funnel(folder: Path) -> dict[str, Any]:
     """How many studies became questions became reasoning, and why chains were dropped, per task."""
-    counts = {stage: (_json(folder / stage / "run.json") or {}).get("counts", {}) for stage in ("phantom", "build", "mine")}
+    counts = {
+        stage: (_json(folder / stage / "run.json") or {}).get("counts", {})
+        for stage in ("phantom", "build", "mine")
+    }
     names = {"phantom": "Studies", "build": "Questions", "mine": "With reasoning"}
     numbers_of = {stage: counts[stage].get("rows", counts[stage].get("studies")) for stage in names}
     steps = [(names[stage], number) for stage, number in numbers_of.items() if number is not None]
@@ -192,7 +200,9 @@ def funnel(folder: Path) -> dict[str, Any]:
     for task, numbers in tasks.items():
         if numbers and numbers.get("read"):
             dropped = sorted((key, number) for key, number in numbers.items() if key not in ("read", "kept"))
-            rows.append({"task": task, "read": numbers["read"], "kept": numbers.get("kept", 0), "dropped": dropped})
+            rows.append(
+                {"task": task, "read": numbers["read"], "kept": numbers.get("kept", 0), "dropped": dropped}
+            )
     return {"steps": steps, "most": max((number for _, number in steps), default=0), "tasks": rows}
 
 
@@ -268,5 +278,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["two"] = lambda value: "–" if value is None else f"{value:.2f}"
-    environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f}".removesuffix(".0") + "%"
+    environment.filters["percent"] = lambda value: (
+        "–" if value is None else f"{100 * value:.1f}".removesuffix(".0") + "%"
+    )
     return environment

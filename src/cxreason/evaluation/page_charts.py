@@ -50,9 +50,7 @@ class Chart:
         return f"{self.title} by training step: {'; '.join(courses)}."
 
 
-def training_charts(
-    sft: Sequence[Mapping[str, Any]], grpo: Sequence[Mapping[str, Any]]
-) -> list[Chart]:
+def training_charts(sft: Sequence[Mapping[str, Any]], grpo: Sequence[Mapping[str, Any]]) -> list[Chart]:
     """The charts that two training logs can fill; what a log does not hold is left out.
 
     >>> [chart.title for chart in training_charts([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}], [])]
@@ -162,7 +160,7 @@ def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round numbers that cover low to high, at most `most` steps of 1, 2 or 5 times a power of ten.
 
     >>> nice_ticks(0, 0.93), nice_ticks(3, 3)
-    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [3.0, 3.5, 4.0])
+    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [3.0, 3.2, 3.4, 3.6, 3.8, 4.0])
     """
     if high <= low:
         high = low + (abs(low) / 3 or 1.0)

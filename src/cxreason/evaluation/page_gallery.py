@@ -156,7 +156,14 @@ def make_cases(
     cases = []
     for number, sample in enumerate(choose(asked, judged), start=1):
         replies = tuple(
-            (model, tuple(_reply(said[key], sample, values) for mode in modes if (key := (sample.id, model, mode)) in said))
+            (
+                model,
+                tuple(
+                    _reply(said[key], sample, values)
+                    for mode in modes
+                    if (key := (sample.id, model, mode)) in said
+                ),
+            )
             for model in models
         )
         cases.append(

@@ -37,7 +37,7 @@ def score(recipe: ScoreRecipe, *, limit: int | None = None, dry_run: bool = Fals
     samples = {sample.id: sample for sample in read(recipe.samples, Sample)}
     if dry_run:
         num_predictions = sum(1 for folder in recipe.predictions for _ in read(folder, Prediction))
-        return {"recipe": recipe.model_dump(mode="json"), "num_predictions": num_predictions, "metrics": METRICS}
+        return {"num_predictions": num_predictions, "metrics": METRICS}
     with Run.open(recipe.out, verb="score", recipe=recipe, record=Score, limit=limit) as run:
         if run.finished:
             return run.counts
@@ -46,7 +46,8 @@ def score(recipe: ScoreRecipe, *, limit: int | None = None, dry_run: bool = Fals
             predictions = list(read(folder, Prediction))[:limit]
             if not predictions:
                 raise UserError(f"{folder}: holds no predictions. Run `cxreason predict` with more samples.")
-            rows = [row for item in predictions for row in score_item(item, _sample(samples, item, folder), recipe)]
+            pairs = [(item, _sample(samples, item, folder)) for item in predictions]
+            rows = [row for item, sample in pairs for row in score_item(item, sample, recipe)]
             run.append([row for row in rows if row.id not in run.done])
             first = predictions[0]
             summary.setdefault(first.model, {})[first.mode] = summarise(rows, predictions, recipe)

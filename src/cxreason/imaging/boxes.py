@@ -145,8 +145,7 @@ def to_hundred(box: Box | Sequence[float]) -> tuple[int, int, int, int]:
     >>> to_hundred((0.1255, 0.6, 0.18, 1.0))
     (12, 60, 18, 100)
     """
-    # The tiny addition keeps a fraction such as 0.057 = 57/1000 from being cut to 56 by its binary form.
-    x1, y1, x2, y2 = (round(min(math.floor(1000 * value + 1e-9), 999) / 10) for value in corners(box))
+    x1, y1, x2, y2 = (round(min(math.floor(1000 * value), 999) / 10) for value in corners(box))
     return x1, y1, x2, y2
 
 

@@ -187,7 +187,7 @@ def stretch(values: np.ndarray, usable: np.ndarray | None = None) -> np.ndarray:
     """Grey values in which the 0.1st to 99.9th percentile of the usable values spans 0-255.
 
     >>> stretch(np.array([[0, 1000], [2000, 4000]])).tolist()
-    [[0, 64], [127, 255]]
+    [[0, 64], [128, 255]]
     """
     chosen = values[usable] if usable is not None and usable.any() else values
     low, high = np.percentile(chosen, PERCENTILES)

@@ -26,8 +26,8 @@ def predict(recipe: PredictRecipe, *, limit: int | None = None, dry_run: bool = 
         raise UserError(f"{folder}: no samples of the {recipe.split} split. Name another split.")
     if dry_run:
         chat = conversation(samples[0], dialect=recipe.dialect, mode=recipe.mode)
-        return {"recipe": recipe.model_dump(mode="json"), "num_samples": len(samples), "example": chat}
-    with Run.open(recipe.out, verb="predict", recipe=recipe, record=Prediction, name="predictions") as run:
+        return {"num_samples": len(samples), "example": chat}
+    with Run.open(recipe.out, verb="predict", recipe=recipe, record=Prediction, limit=limit) as run:
         if run.finished:
             return run.counts
         # Like lengths share a batch, so that little is spent on padding; the order is the same on a restart.

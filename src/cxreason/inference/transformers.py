@@ -33,7 +33,8 @@ class TransformersEngine:
 
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = "bfloat16" if self.device == "cuda" else "float32"
-        self.model = models.load_model(model, dtype=dtype).to(self.device).eval()
+        self.model: Any = models.load_model(model, dtype=dtype)
+        self.model.to(self.device).eval()
         self.processor: Any = models.load_processor(model, max_pixels=max_pixels)
         self.max_new_tokens = max_new_tokens
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cxreason.answers import score, understand
+from cxreason.records import Mode
 
 
 def answer_reward(
@@ -12,7 +13,7 @@ def answer_reward(
     options: list[list[str]],
     answer: list[str],
     dialect: list[str],
-    mode: list[str],
+    mode: list[Mode],
     **columns: object,
 ) -> list[float]:
     """What the final answer is worth in [0, 1], by the rule that the evaluation uses.

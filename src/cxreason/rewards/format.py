@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from cxreason.answers import DIALECTS
+from cxreason.records import Mode
 
 
 def format_reward(
-    completions: list, *, dialect: list[str], mode: list[str], **columns: object
+    completions: list, *, dialect: list[str], mode: list[Mode], **columns: object
 ) -> list[float]:
     """1.0 where the whole completion has the form of its dialect and mode, else 0.0.
 

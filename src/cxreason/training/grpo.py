@@ -19,8 +19,8 @@ def train(recipe: GrpoRecipe, *, limit: int | None = None, dry_run: bool = False
     """Train `recipe.model` on rewards and leave the result in `recipe.out/model`; run again to continue."""
     prompts = data.mixture(recipe, data.reward_row, limit)
     if dry_run:
-        return {"recipe": recipe.model_dump(mode="json"), "num_rows": len(prompts), "example": prompts[0]}
-    with Run.open(recipe.out, verb="train grpo", recipe=recipe, record=None) as run:
+        return {"num_rows": len(prompts), "example": prompts[0]}
+    with Run.open(recipe.out, verb="train grpo", recipe=recipe, record=None, limit=limit) as run:
         if run.finished:
             return run.counts
         from trl import GRPOConfig, GRPOTrainer

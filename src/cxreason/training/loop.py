@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cxreason.runs import write_json
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, ProcessorMixin, Trainer
+    from transformers import Trainer
 
 COMPLETE = "complete"
 """Empty file in a checkpoint folder, written last: a checkpoint without it was cut off while it was saved."""
@@ -42,12 +42,13 @@ def run(trainer: Trainer, folder: Path) -> list[dict[str, float]]:
     """
     from transformers import TrainerCallback
 
+    checkpoints = folder / "checkpoints"
+
     class MarkComplete(TrainerCallback):
         def on_save(self, args, state, control, **kwargs):
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+            (checkpoints / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
     trainer.add_callback(MarkComplete())
-    checkpoints = folder / "checkpoints"
     trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     curve = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
     save(trainer.model, trainer.processing_class, folder / "model")
@@ -65,7 +66,7 @@ def last_value(curve: list[dict[str, float]], key: str) -> float | None:
     return next((entry[key] for entry in reversed(curve) if key in entry), None)
 
 
-def save(model: PreTrainedModel, processor: ProcessorMixin, folder: Path) -> None:
+def save(model: Any, processor: Any, folder: Path) -> None:
     """Write model and processor to `folder` in one step: the folder appears only when it is whole."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -19,8 +19,8 @@ def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False)
     """Fine-tune `recipe.model` and leave the result in `recipe.out/model`; run again to continue."""
     examples = data.mixture(recipe, data.target_row, limit)
     if dry_run:
-        return {"recipe": recipe.model_dump(mode="json"), "num_rows": len(examples), "example": examples[0]}
-    with Run.open(recipe.out, verb="train sft", recipe=recipe, record=None) as run:
+        return {"num_rows": len(examples), "example": examples[0]}
+    with Run.open(recipe.out, verb="train sft", recipe=recipe, record=None, limit=limit) as run:
         if run.finished:
             return run.counts
         from trl import SFTConfig, SFTTrainer

@@ -22,7 +22,7 @@ from cxreason.answers.conversation import SYSTEM_PROMPT
 from cxreason.build import build
 from cxreason.mining.run import mine
 from cxreason.phantom.generate import generate
-from cxreason.recipes import BaseModelRecipe, BuildRecipe, MineRecipe, load
+from cxreason.recipes import BaseModelRecipe, BuildRecipe, MineRecipe, load, validate
 from cxreason.records import Sample, Study
 from cxreason.runs import Run, read
 from cxreason.training import loop
@@ -30,7 +30,7 @@ from cxreason.training.tiny_seeing import train_vision
 from cxreason.training.tiny_speaking import language_rows, train_language
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers import ProcessorMixin
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -71,7 +71,7 @@ def train_tokenizer(texts: Iterator[str], vocabulary_size: int) -> Any:
     )
 
 
-def make_model(tokenizer: Any, recipe: BaseModelRecipe) -> PreTrainedModel:
+def make_model(tokenizer: Any, recipe: BaseModelRecipe) -> Any:
     """An untrained Qwen2.5-VL of the recipe's size around a tokenizer."""
     import torch
     from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
@@ -160,8 +160,9 @@ def make(recipe: BaseModelRecipe) -> dict[str, Any]:
 
 def vocabulary_texts(studies: list[Study], folder: Path) -> Iterator[str]:
     """What the tokenizer is trained on: reports, and questions and chains as later stages will write them."""
-    build(BuildRecipe(out=folder / "build", studies=(folder / "phantom",), per_task={"train": 400}))
-    mine(MineRecipe(out=folder / "mine", samples=folder / "build"))
+    ask = {"out": folder / "build", "studies": [folder / "phantom"], "per_task": {"train": 400}}
+    build(validate(BuildRecipe, ask))
+    mine(validate(MineRecipe, {"out": folder / "mine", "samples": folder / "build"}))
     for study in studies:
         yield study.report
     for sample in read(folder / "mine", Sample):
