@@ -1,7 +1,27 @@
-"""Settings that hold for every test."""
+"""Settings that hold for every test, and one small phantom corpus that many tests read."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from cxreason.recipes import BuildRecipe, MineRecipe, PhantomRecipe, validate
 
 # No deadline: a busy machine is not a fault of the code under test.
 settings.register_profile("cxreason", deadline=None)
 settings.load_profile("cxreason")
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Path:
+    """A folder with `phantom`, `build` and `mine` of 60 studies: read it, never write to it."""
+    from cxreason.build import build
+    from cxreason.mining.run import mine
+    from cxreason.phantom.run import make_phantoms
+
+    folder = tmp_path_factory.mktemp("corpus")
+    make_phantoms(validate(PhantomRecipe, {"out": folder / "phantom", "num_studies": 60, "seed": 5}))
+    studies = {"out": folder / "build", "studies": [folder / "phantom"], "per_task": {"train": 8, "test": 4}}
+    build(validate(BuildRecipe, studies))
+    mine(validate(MineRecipe, {"out": folder / "mine", "samples": folder / "build"}))
+    return folder

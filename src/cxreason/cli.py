@@ -70,6 +70,7 @@ def demo(
     recipe_file: Annotated[
         Path | None, typer.Option("--recipe", help="a demo recipe other than the one in the package")
     ] = None,
+    limit: Limit = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -84,7 +85,11 @@ def demo(
         from cxreason import demo as room
 
         say = (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
-        _report(recipe, room.demo(recipe, dry_run=dry_run, say=say), dry_run, as_json)
+        result = room.demo(recipe, limit=limit, dry_run=dry_run, say=say)
+        if dry_run or as_json:
+            _show(result, as_json)
+        else:
+            typer.echo(room.describe(result))
 
 
 @app.command()

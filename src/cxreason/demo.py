@@ -73,9 +73,16 @@ def stages(recipe: DemoRecipe) -> list[Stage]:
 
 
 def demo(
-    recipe: DemoRecipe, *, dry_run: bool = False, say: Callable[[str], None] = lambda line: None
+    recipe: DemoRecipe,
+    *,
+    limit: int | None = None,
+    dry_run: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Run every stage that is not finished, write the page, and return the summary."""
+    """Run every stage that is not finished, write the page, and return the summary.
+
+    `limit` is handed to every stage. `say` is told each stage as it starts and the seconds it took.
+    """
     from cxreason.evaluation.page import write_page
 
     steps = stages(recipe)
@@ -84,7 +91,7 @@ def demo(
     seconds: dict[str, float] = {}
     for name, stage, verb in steps:
         say(f"{name} ...")
-        verb(stage)
+        verb(stage, limit=limit)
         seconds[name] = round(json.loads((stage.out / "run.json").read_text())["seconds"], 1)
         say(f"{name}: {seconds[name]:.1f} s")
     summary = {
@@ -93,5 +100,22 @@ def demo(
         "recipe": recipe.model_dump(mode="json"),
     }
     write_json(recipe.out / "summary.json", summary)
-    page = write_page(recipe.out)
-    return {**summary, "page": str(page)}
+    write_page(recipe.out)
+    say(f"in all: {summary['seconds']['total']:.1f} s")
+    return summary
+
+
+def describe(summary: dict[str, Any]) -> str:
+    """The summary as a table for a terminal, with the place of the page below it."""
+    lines = [f"{'model':<6} {'mode':<10} {'accuracy':<20} {'RadRScore':<20}"]
+    for model, modes in summary["models"].items():
+        for mode, metrics in modes.items():
+            cells = [_cell(metrics["accuracy"])]
+            cells.append(_cell(metrics["radrscore"]) if mode == "reasoning" else "no trace asked for")
+            lines.append(f"{model:<6} {mode:<10} {cells[0]:<20} {cells[1]:<20}".rstrip())
+    page = Path(summary["recipe"]["out"]) / "page.html"
+    return "\n".join([*lines, f"Open {page} in a browser. Synthetic data: nothing here is about patients."])
+
+
+def _cell(figure: dict[str, Any]) -> str:
+    return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
