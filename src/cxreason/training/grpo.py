@@ -30,8 +30,6 @@ def train(recipe: GrpoRecipe, *, limit: int | None = None, dry_run: bool = False
 
         settings = {
             **loop.machine_settings(),
-            "remove_unused_columns": False,  # the rewards read them
-            "shuffle_dataset": False,  # the mixture is shuffled already, by the recipe's own seed
             **recipe.trainer,
         }
         trainer = GRPOTrainer(
@@ -46,7 +44,7 @@ def train(recipe: GrpoRecipe, *, limit: int | None = None, dry_run: bool = False
             train_dataset=data.dataset(prompts),
             processing_class=models.load_processor(recipe.model, max_pixels=recipe.max_pixels),
         )
-        curve = loop.run(trainer, run.folder)
+        curve = loop.run(trainer, run.folder, "grpo")
         return run.finish(
             num_rows=len(prompts),
             num_steps=trainer.state.global_step,

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxreason.runs import write_json
+from cxreason.progress import ticking
+from cxreason.rows import write_json
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -16,11 +17,21 @@ COMPLETE = "complete"
 
 
 def machine_settings() -> dict[str, Any]:
-    """Trainer settings that follow from the machine and that a recipe may still overrule."""
+    """Trainer settings that follow from the machine and the house; a recipe may overrule each."""
     import torch
 
     on_gpu = torch.cuda.is_available()
-    return {"bf16": on_gpu, "use_cpu": not on_gpu, "dataloader_pin_memory": on_gpu, "report_to": "none"}
+    return {
+        "bf16": on_gpu,
+        "use_cpu": not on_gpu,
+        "dataloader_pin_memory": on_gpu,
+        "report_to": "none",
+        "disable_tqdm": True,  # one progress bar for every verb, and none of it on stdout
+        "remove_unused_columns": False,  # the images, and the columns that rewards read
+        # The mixture is shuffled already, by the recipe's own seed.
+        "shuffle_dataset": False,
+        "train_sampling_strategy": "sequential",
+    }
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -34,13 +45,13 @@ def last_checkpoint(folder: Path) -> str | None:
     return str(max(found, key=lambda path: int(path.name.split("-")[-1]))) if found else None
 
 
-def run(trainer: Trainer, folder: Path) -> list[dict[str, float]]:
+def run(trainer: Trainer, folder: Path, what: str) -> list[dict[str, float]]:
     """Train from the newest complete checkpoint on, save the model, return the learning curve.
 
     The model is written beside its place and moved there, so `folder/model` is whole or absent. The
     checkpoints are removed last: they are only needed until the model is there.
     """
-    from transformers import TrainerCallback
+    from transformers import PrinterCallback, TrainerCallback
 
     checkpoints = folder / "checkpoints"
 
@@ -48,7 +59,21 @@ def run(trainer: Trainer, folder: Path) -> list[dict[str, float]]:
         def on_save(self, args, state, control, **kwargs):
             (checkpoints / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
+    class Tick(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            self.bar = ticking(state.max_steps, what)
+            self.tick = self.bar.__enter__()
+            self.tick(state.global_step)
+
+        def on_step_end(self, args, state, control, **kwargs):
+            self.tick(1)
+
+        def on_train_end(self, args, state, control, **kwargs):
+            self.bar.__exit__(None, None, None)
+
+    trainer.remove_callback(PrinterCallback)
     trainer.add_callback(MarkComplete())
+    trainer.add_callback(Tick())
     trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     curve = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
     save(trainer.model, trainer.processing_class, folder / "model")

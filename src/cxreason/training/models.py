@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,17 @@ def processor_without_video(standard: type[ProcessorMixin]) -> type[ProcessorMix
     return WithoutVideo
 
 
+def quieten() -> None:
+    """Keep the bars of loading and saving, and warnings meant for the authors of TRL, off the terminal."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|trl\.")
+
+
 def load_processor(model: str | Path, *, max_pixels: int | None = None) -> ProcessorMixin:
     """The processor of a checkpoint, padding on the left, images kept below `max_pixels`."""
+    quieten()
     path = resolve(str(model))
     if has_torchvision():
         from transformers import AutoProcessor
@@ -114,6 +124,7 @@ def load_model(model: str | Path, *, dtype: str = "float32", freeze_vision: bool
     """The model of a checkpoint. The shipped base model is stored in 16 bits and computed in 32."""
     from transformers import AutoModelForImageTextToText
 
+    quieten()
     loaded = AutoModelForImageTextToText.from_pretrained(resolve(str(model)), dtype=dtype)
     if freeze_vision:
         loaded.model.visual.requires_grad_(False)

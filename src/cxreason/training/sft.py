@@ -29,9 +29,7 @@ def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False)
 
         settings = {
             **loop.machine_settings(),
-            "remove_unused_columns": False,  # images are columns that no model argument is named after
             "max_length": None,  # cutting a prompt would cut image tokens out of it
-            "shuffle_dataset": False,  # the mixture is shuffled already, by the recipe's own seed
             **recipe.trainer,
         }
         trainer = SFTTrainer(
@@ -40,7 +38,7 @@ def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False)
             train_dataset=data.dataset(examples),
             processing_class=models.load_processor(recipe.model, max_pixels=recipe.max_pixels),
         )
-        curve = loop.run(trainer, run.folder)
+        curve = loop.run(trainer, run.folder, "sft")
         return run.finish(
             num_rows=len(examples),
             num_steps=trainer.state.global_step,

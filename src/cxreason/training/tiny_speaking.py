@@ -96,9 +96,7 @@ def train_language(
     model.model.visual.requires_grad_(False)
     settings = {
         **loop.machine_settings(),
-        "remove_unused_columns": False,
         "max_length": None,
-        "shuffle_dataset": False,
         **recipe.language,
     }
     trainer = SFTTrainer(
@@ -107,4 +105,4 @@ def train_language(
         train_dataset=data.dataset(rows),
         processing_class=processor,
     )
-    return loop.run(trainer, folder)
+    return loop.run(trainer, folder, "language")
