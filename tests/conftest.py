@@ -14,13 +14,14 @@ settings.load_profile("cxreason")
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory) -> Path:
-    """A folder with `phantom`, `build` and `mine` of 60 studies: read it, never write to it."""
+    """A folder with `phantom`, `build` and `mine` of 200 small studies: read it, never write to it."""
     from cxreason.build import build
     from cxreason.mining.run import mine
     from cxreason.phantom.run import make_phantoms
 
     folder = tmp_path_factory.mktemp("corpus")
-    make_phantoms(validate(PhantomRecipe, {"out": folder / "phantom", "num_studies": 60, "seed": 5}))
+    drawn = {"out": folder / "phantom", "num_studies": 200, "image_size": 128}
+    make_phantoms(validate(PhantomRecipe, drawn))
     studies = {"out": folder / "build", "studies": [folder / "phantom"], "per_task": {"train": 8, "test": 4}}
     build(validate(BuildRecipe, studies))
     mine(validate(MineRecipe, {"out": folder / "mine", "samples": folder / "build"}))

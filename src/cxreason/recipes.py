@@ -147,8 +147,7 @@ class BaseModelRecipe(Recipe):
     vocabulary_size: int = Field(1024, description="size of the BPE vocabulary")
     size: dict[str, int] = Field(description="layers, widths and heads of both halves")
     vision: dict[str, Any] = Field(description="steps, batch_size and learning_rate of the vision tower")
-    language_rows: int = Field(ge=1, description="rows that the language half reads")
-    language: dict[str, Any] = Field(description="handed to trl.SFTConfig as it is")
+    language: dict[str, Any] = Field(description="steps, batch_size and learning_rate of the language half")
     seed: int = 1001
 
 

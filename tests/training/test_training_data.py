@@ -45,6 +45,20 @@ def test_every_row_of_a_kind_is_seen_before_one_is_seen_again():
     assert sorted(row["id"] for row in rows[7:]) == list(range(7))
 
 
+@pytest.mark.parametrize(("num_rows", "batch_size"), [(200, 8), (50, 32), (7, 8), (64, 8)])
+def test_rows_of_like_length_share_a_batch_and_none_is_lost(num_rows, batch_size, corpus):
+    rows = data.mixture(sft_recipe(corpus, num_rows=num_rows), data.target_row, None)
+    grouped = data.group_by_length(rows, batch_size, seed=1)
+    assert sorted(map(repr, grouped)) == sorted(map(repr, rows))
+
+    def padding(rows):
+        lengths = [len(row["prompt"][-1]["content"]) + len(replies([row])[0]) for row in rows]
+        batches = [lengths[at : at + batch_size] for at in range(0, len(lengths), batch_size)]
+        return sum(max(batch) * len(batch) - sum(batch) for batch in batches)
+
+    assert padding(grouped) <= padding(rows)
+
+
 def test_no_row_comes_from_another_split_than_train(corpus):
     train = {sample.id: sample for sample in read(corpus / "mine", Sample) if sample.split == "train"}
     told = {(sample.question, sample.answer, sample.reasoning) for sample in train.values()}

@@ -17,7 +17,11 @@ from cxreason.training import data
 
 def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
     """Fine-tune `recipe.model` and leave the result in `recipe.out/model`; run again to continue."""
-    examples = data.mixture(recipe, data.target_row, limit)
+    examples = data.group_by_length(
+        data.mixture(recipe, data.target_row, limit),
+        recipe.trainer.get("per_device_train_batch_size", 8),
+        recipe.seed,
+    )
     if dry_run:
         return {"num_rows": len(examples), "example": examples[0]}
     with Run.open(recipe.out, verb="train sft", recipe=recipe, record=None, limit=limit) as run:

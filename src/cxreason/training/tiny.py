@@ -1,10 +1,11 @@
 """Make the tiny base model that ships in the package: a real Qwen2.5-VL of 3 million parameters.
 
-ChestX-Reasoner starts from Qwen2-VL and CheXOne from Qwen2.5-VL: models that see and speak, and know
-nothing of reasoning about chest X-rays. This makes such a start for phantoms. A language loss alone hardly
-teaches a model of this size to see, so the vision tower learns the findings first, from labels and reports
-(`tiny_seeing`); then the language half learns to describe, locate, compare and choose (`tiny_speaking`).
-Its weights never meet a reasoning trace or a question of RadRBench-CXR; its vocabulary is made of both.
+ChestX-Reasoner starts from Qwen2-VL and CheXOne from Qwen2.5-VL: models that see, speak and think aloud
+when asked, and were never taught to reason about chest X-rays. This makes such a start for phantoms. A
+language loss alone hardly teaches a model of this size to see, so the vision tower learns the findings
+first, from labels and reports (`tiny_seeing`); then the language half learns to list, describe, locate,
+compare and choose (`tiny_speaking`). Its weights never meet mined reasoning or a question of RadRBench-CXR;
+its vocabulary is made of both.
 
     python -m cxreason.training.tiny recipes/phantom/base.yaml
 """
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxreason import rows
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import SYSTEM_PROMPT
 from cxreason.build import build
@@ -26,8 +28,8 @@ from cxreason.recipes import BaseModelRecipe, BuildRecipe, MineRecipe, load, val
 from cxreason.records import Sample, Study
 from cxreason.runs import Run, read
 from cxreason.training import loop
-from cxreason.training.tiny_seeing import train_vision
-from cxreason.training.tiny_speaking import language_rows, train_language
+from cxreason.training.tiny_seeing import prepare_pixels, train_vision
+from cxreason.training.tiny_speaking import train_language
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -136,7 +138,7 @@ def make_processor(tokenizer: Any, image_size: int) -> ProcessorMixin:
 
 
 def make(recipe: BaseModelRecipe) -> dict[str, Any]:
-    """Make the base model of a recipe in `recipe.out/model`, in 16 bits."""
+    """Make the base model of a recipe in `recipe.out/model`, in 16 bits; a restart keeps the tower."""
     import torch
 
     folder = recipe.out
@@ -150,12 +152,18 @@ def make(recipe: BaseModelRecipe) -> dict[str, Any]:
         tokenizer = train_tokenizer(vocabulary_texts(studies, folder), recipe.vocabulary_size)
         processor = make_processor(tokenizer, recipe.image_size)
         model = make_model(tokenizer, recipe)
-        vision = train_vision(model, processor, studies, world, recipe)
-        logging.info("vision, held out: %s", vision)
-        rows = language_rows(studies, world, recipe.language_rows, recipe.seed)
-        curve = train_language(model, processor, rows, folder, recipe)
+        pixels = prepare_pixels(studies, world, processor)
+        tower = folder / "vision.pt"
+        if not tower.exists():
+            figures = train_vision(model, pixels, studies, recipe)
+            torch.save({"figures": figures, "tower": model.model.visual.state_dict()}, rows.partial(tower))
+            rows.replace_whole(rows.partial(tower), tower)
+        kept = torch.load(tower)
+        logging.info("vision, held out: %s", kept["figures"])
+        model.model.visual.load_state_dict(kept["tower"])
+        loss = train_language(model, tokenizer, studies, pixels, recipe)
         loop.save(model.to(torch.float16), processor, folder / "model")
-        return run.finish(num_studies=len(studies), vision=vision, final_loss=loop.last_value(curve, "loss"))
+        return run.finish(num_studies=len(studies), vision=kept["figures"], final_loss=loss)
 
 
 def vocabulary_texts(studies: list[Study], folder: Path) -> Iterator[str]:

@@ -63,24 +63,42 @@ def prepare_pixels(studies: Sequence[Study], folder: Path, processor: Any) -> to
     return torch.cat(prepared)
 
 
-def train_vision(
-    model: Any, processor: Any, studies: Sequence[Study], folder: Path, recipe: BaseModelRecipe
-) -> dict:
+def make_head(width: int, num_findings: int) -> torch.nn.Module:
+    """What reads the visual tokens while the tower learns; thrown away afterwards.
+
+    It asks as language will ask: each finding is a query that attends to the tokens, and what it finds there
+    is read by one decoder that all findings share. So "left" and "large" come to look alike whatever they
+    are said of, and a language model needs to learn the queries only.
+    """
+    import torch
+
+    class Asking(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = torch.nn.LayerNorm(width)
+            self.queries = torch.nn.Parameter(torch.randn(num_findings, width) / width**0.5)
+            self.key, self.value = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
+            self.decoder = torch.nn.Linear(width, 1 + len(ATTRIBUTES))
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            tokens = self.norm(tokens)
+            weight = (self.queries @ self.key(tokens).transpose(1, 2)).softmax(dim=-1)
+            return self.decoder(weight @ self.value(tokens)).flatten(1)
+
+    return Asking()
+
+
+def train_vision(model: Any, pixels: torch.Tensor, studies: Sequence[Study], recipe: BaseModelRecipe) -> dict:
     """Teach the vision tower the findings with a linear head that is thrown away afterwards."""
     import torch
 
     findings = [name for name in studies[0].labels if name != "no finding"]
     target, known = (torch.from_numpy(part) for part in vision_targets(studies, findings))
-    pixels = prepare_pixels(studies, folder, processor)
     side = int(pixels.shape[1] ** 0.5)
     tower = model.model.visual
     num_tokens = pixels.shape[1] // 4
     torch.manual_seed(recipe.seed)
-    head = torch.nn.Sequential(
-        torch.nn.LayerNorm(tower.config.out_hidden_size),
-        torch.nn.Flatten(),
-        torch.nn.Linear(num_tokens * tower.config.out_hidden_size, target.shape[1]),
-    )
+    head = make_head(tower.config.out_hidden_size, len(findings))
     held_out = max(1, len(studies) // 20)
 
     def loss_of(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,108 +1,167 @@
-"""The tiny base model learns to speak: to describe, locate, compare and choose, and nothing of reasoning."""
+"""The tiny base model learns to speak: to list, describe, locate, compare and choose.
+
+Each example is a conversation of several turns about one examination, as general vision-language models are
+taught: the image is read once and asked about often, so that most tokens teach something.
+"""
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import SYSTEM_PROMPT
+from cxreason.progress import progress
 from cxreason.recipes import BaseModelRecipe
-from cxreason.records import Study
-from cxreason.text import observe
+from cxreason.records import Mode, Study
+from cxreason.text import Observation, observe
+from cxreason.text.ontology import NO_FINDING
 
-Lesson = tuple[str, str, tuple[Study, ...]]
-"""A question, the reply to it, and the studies whose images are shown."""
+if TYPE_CHECKING:
+    import torch
 
+Turn = tuple[str, str]
+"""A question and the reply to it."""
 
-def language_rows(studies: Sequence[Study], folder: Path, num_rows: int, seed: int) -> list[dict[str, Any]]:
-    """What the base model reads: descriptions, places, comparisons and plain choices."""
-    draw = random.Random(seed)
-    by_id = {study.id: study for study in studies}
-    makers = (_describe, _describe, _locate, _locate, _choose, _choose, _compare)
-    rows: list[dict[str, Any]] = []
-    while len(rows) < num_rows:
-        study = draw.choice(studies)
-        row = draw.choice(makers)(study, by_id.get(study.prior_id), draw)
-        if row is not None:
-            question, reply, shown = row
-            rows.append(
-                {
-                    "prompt": [
-                        {"role": "system", "content": SYSTEM_PROMPT},
-                        {"role": "user", "content": question},
-                    ],
-                    "completion": [{"role": "assistant", "content": reply}],
-                    "images": [str(folder / item.images[0]) for item in shown],
-                }
-            )
-    return rows
+Segment = tuple[str, bool]
+"""A piece of a rendered conversation, and whether the loss is taken on it."""
 
 
-def _describe(study: Study, prior: Study | None, draw: random.Random) -> Lesson:
-    if prior is not None:
-        return "What do the two chest X-rays show?", study.findings, (prior, study)
-    question = draw.choice(("Describe this chest X-ray.", "What does this chest X-ray show?"))
-    return question, study.findings, (study,)
+def lesson(study: Study, prior: Study | None, draw: random.Random) -> tuple[list[Study], list[Turn]]:
+    """A conversation about one study, or about a study and its prior: what is shown, and the turns.
 
-
-def _locate(study: Study, prior: Study | None, draw: random.Random) -> Lesson | None:
+    What needs the image most comes first; later turns may lean on what was said before.
+    """
     seen = [item for item in observe(study.findings) if item.status == "present"]
-    if not seen:
-        return None
-    item = draw.choice(seen)
-    place = " ".join(part for part in (item.severity, item.side, item.location) if part)
-    return f"Describe the {item.finding}.", f"{place} {item.finding}".strip(), (study,)
+    if prior is not None and draw.random() < 0.6:
+        turns = [_compare(study, finding, draw) for finding in sorted(study.changes)]
+        draw.shuffle(turns)
+        return [prior, study], turns or [("What do the two chest X-rays show?", study.findings)]
+    turns = [_list(study, seen, draw)]
+    turns += [_choose(study, draw.choice(seen), draw) for _ in range(1) if seen]
+    if draw.random() < 0.25:
+        turns.append((draw.choice(("Describe this chest X-ray.", "What does this show?")), study.findings))
+    if draw.random() < 0.3:
+        draw.shuffle(turns)
+    return [study], turns
 
 
-def _choose(study: Study, prior: Study | None, draw: random.Random) -> Lesson | None:
-    """A choice about side, zone or size: it teaches letters and tags, and asks nothing of the benchmark."""
-    seen = [item for item in observe(study.findings) if item.status == "present"]
-    draw.shuffle(seen)
-    for item in seen:
-        zone = next((word for word in ("upper", "mid", "lower") if word in item.location), "")
-        kinds = [
-            ("On which side is the {}?", item.side, ["left", "right", "both"]),
-            ("How large is the {}?", item.severity, ["mild", "moderate", "severe"]),
-            ("In which zone is the {}?", zone, ["upper", "mid", "lower"]),
-        ]
-        kinds = [kind for kind in kinds if kind[1] in kind[2]]
-        if kinds:
-            question, answer, options = draw.choice(kinds)
-            draw.shuffle(options)
-            dialect = DIALECTS["think"]
-            text = dialect.prompt(question.format(item.finding), options, "direct")
-            return text, dialect.target("ABC"[options.index(answer)], "direct"), (study,)
-    return None
+def _list(study: Study, seen: Sequence[Observation], draw: random.Random) -> Turn:
+    """Every finding in turn, seen or not: each word depends on the image, and few on the wording."""
+    names = [name for name in study.labels if name != NO_FINDING]
+    places = {item.finding: _place(item) for item in reversed(seen)}
+    order = draw.sample(names, len(names))
+    return f"List {', '.join(order)}.", "; ".join(f"{name}: {places.get(name, 'none')}" for name in order)
 
 
-def _compare(study: Study, prior: Study | None, draw: random.Random) -> Lesson | None:
-    if prior is None or not study.changes:
-        return None
-    finding = draw.choice(sorted(study.changes))
-    return f"How has the {finding} changed?", f"{study.changes[finding]} {finding}", (prior, study)
+def _place(item: Observation) -> str:
+    zone = next((word for word in ("upper", "mid", "lower") if word in item.location), "")
+    return " ".join(part for part in (item.severity, item.side, zone) if part) or "seen"
+
+
+def _choose(study: Study, item: Observation, draw: random.Random) -> Turn:
+    """A choice about side, size, zone or kind, with a thought before it or without.
+
+    It teaches letters, tags and to answer what was just said, and asks nothing that the benchmark asks.
+    """
+    zone = next((word for word in ("upper", "mid", "lower") if word in item.location), "")
+    absent = [name for name, value in study.labels.items() if value == 0 and name != NO_FINDING]
+    others = [f"{_place(item)} {name}" for name in (item.finding, *draw.sample(absent, 3))]
+    kinds = [
+        (f"On which side is the {item.finding}?", item.side, ["left", "right", "both"]),
+        (f"How large is the {item.finding}?", item.severity, ["mild", "moderate", "severe"]),
+        (f"In which zone is the {item.finding}?", zone, ["upper", "mid", "lower"]),
+        ("What can be seen?", others[0], others),
+    ]
+    question, answer, options = draw.choice([kind for kind in kinds if kind[1] in kind[2]])
+    draw.shuffle(options)
+    letter = "ABCD"[options.index(answer)]
+    mode: Mode = draw.choice(("reasoning", "direct"))
+    thought = f"It is {_place(item)} {item.finding}. So the answer is {letter}, {answer}."
+    dialect = DIALECTS["think"]
+    return dialect.prompt(question, options, mode), dialect.target(letter, mode, thought)
+
+
+def _compare(study: Study, finding: str, draw: random.Random) -> Turn:
+    return f"How has the {finding} changed?", f"{study.changes[finding]} {finding}"
+
+
+def render(num_images: int, turns: Sequence[Turn], num_marks: int) -> list[Segment]:
+    """A conversation in the form of the chat template, with `num_marks` image tokens for each image."""
+    image = f"<|vision_start|>{'<|image_pad|>' * num_marks}<|vision_end|>"
+    segments: list[Segment] = [(f"<|im_start|>system\n{SYSTEM_PROMPT}<|im_end|>\n", False)]
+    for number, (question, reply) in enumerate(turns):
+        shown = image * num_images if number == 0 else ""
+        segments.append((f"<|im_start|>user\n{shown}{question}<|im_end|>\n<|im_start|>assistant\n", False))
+        segments.append((f"{reply}<|im_end|>\n", True))
+    return segments
+
+
+def make_batch(
+    lessons: Sequence[tuple[list[int], list[Turn]]], pixels: torch.Tensor, tokenizer: Any
+) -> dict[str, Any]:
+    """Model inputs of several conversations; `lessons` names the shown images by their row in `pixels`."""
+    import torch
+
+    num_marks, side = pixels.shape[1] // 4, int(pixels.shape[1] ** 0.5)
+    rows, labels = [], []
+    for shown, turns in lessons:
+        ids: list[int] = []
+        target: list[int] = []
+        for text, learned in render(len(shown), turns, num_marks):
+            piece = tokenizer(text, add_special_tokens=False)["input_ids"]
+            ids += piece
+            target += piece if learned else [-100] * len(piece)
+        rows.append(torch.tensor(ids))
+        labels.append(torch.tensor(target))
+    pad = torch.nn.utils.rnn.pad_sequence
+    input_ids = pad(rows, batch_first=True, padding_value=tokenizer.pad_token_id)
+    images = [row for shown, _ in lessons for row in shown]
+    image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    return {
+        "input_ids": input_ids,
+        "labels": pad(labels, batch_first=True, padding_value=-100),
+        "attention_mask": pad([torch.ones_like(row) for row in rows], batch_first=True),
+        "mm_token_type_ids": (input_ids == image_token).long(),
+        "pixel_values": pixels[images].float().flatten(0, 1),
+        "image_grid_thw": torch.tensor([[1, side, side]] * len(images)),
+    }
 
 
 def train_language(
-    model: Any, processor: Any, rows: list[dict[str, Any]], folder: Path, recipe: BaseModelRecipe
-):
-    """Teach the language half over TRL's SFTTrainer, with the tower that was taught before held still."""
-    from trl import SFTConfig, SFTTrainer
+    model: Any, tokenizer: Any, studies: Sequence[Study], pixels: torch.Tensor, recipe: BaseModelRecipe
+) -> float:
+    """Teach the language half; of the tower only the last layer moves now. Returns the last loss."""
+    import torch
 
-    from cxreason.training import data, loop
-
+    row_of = {study.id: number for number, study in enumerate(studies)}
+    told = [number for number, study in enumerate(studies) if study.findings]
     model.model.visual.requires_grad_(False)
-    settings = {
-        **loop.machine_settings(),
-        "max_length": None,
-        **recipe.language,
-    }
-    trainer = SFTTrainer(
-        model=model,
-        args=SFTConfig(output_dir=str(folder / "checkpoints"), seed=recipe.seed, **settings),
-        train_dataset=data.dataset(rows),
-        processing_class=processor,
-    )
-    return loop.run(trainer, folder, "language")
+    model.model.visual.merger.requires_grad_(True)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    steps, rate = recipe.language["steps"], recipe.language["learning_rate"]
+    optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.05)
+    draw = random.Random(recipe.seed)
+    model.train()
+    loss = torch.zeros(())
+    for step in progress(steps, "language"):
+        lessons = []
+        while len(lessons) < recipe.language["batch_size"]:
+            study = studies[draw.choice(told)]
+            if study.labels[NO_FINDING] and draw.random() < 0.6:
+                continue  # a normal image teaches what is said, and little of what is seen
+            prior = studies[row_of[study.prior_id]] if study.prior_id else None
+            shown, turns = lesson(study, prior, draw)
+            lessons.append(([row_of[item.id] for item in shown], turns))
+        loss = model(**make_batch(lessons, pixels, tokenizer)).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        if step % 20 == 0:
+            logging.info("language step %d: loss %.4f", step, loss.item())
+    return loss.item()
