@@ -1,6 +1,6 @@
 """How long `import cxreason` and `cxreason --help` take, each against its limit (a ratio above 1 keeps it).
 
-    python bench/startup.py"""
+python bench/startup.py"""
 
 import json
 import platform

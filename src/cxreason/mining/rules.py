@@ -171,10 +171,8 @@ def _grade(evidence: Evidence) -> int | None:
     return max(known, default=None)
 
 
-def _one_image(task: str, steps: list[Step], evidence: dict[str, Evidence], rng: Random) -> list[str]:
-    names = [step.finding for step in steps]
-    slots = {"finding": _one(names[0]), "place": steps[0].place, "findings": _listed(names, "and")}
-    problem = [_one_of(f"{task}.problem", rng).format(**slots), _one_of(f"{task}.plan", rng).format(**slots)]
+def tell(names: Sequence[str], evidence: dict[str, Evidence], rng: Random) -> list[str]:
+    """What is seen of some findings, in sentences: those present one by one, those absent together."""
     seen = [
         _one_of("evidence.present", rng).format(phrase=phrase)
         for name in names
@@ -184,7 +182,14 @@ def _one_image(task: str, steps: list[Step], evidence: dict[str, Evidence], rng:
     gone = _listed([name for name in names if evidence[name].status == "absent"], "or")
     if gone:
         seen.append(_one_of("evidence.absent", rng).format(phrase=gone))
-    return problem + seen
+    return seen
+
+
+def _one_image(task: str, steps: list[Step], evidence: dict[str, Evidence], rng: Random) -> list[str]:
+    names = [step.finding for step in steps]
+    slots = {"finding": _one(names[0]), "place": steps[0].place, "findings": _listed(names, "and")}
+    problem = [_one_of(f"{task}.problem", rng).format(**slots), _one_of(f"{task}.plan", rng).format(**slots)]
+    return problem + tell(names, evidence, rng)
 
 
 def _temporal(step: Step, earlier: Evidence, now: Evidence, rng: Random) -> list[str]:
@@ -196,8 +201,8 @@ def _temporal(step: Step, earlier: Evidence, now: Evidence, rng: Random) -> list
     return [
         _one_of("temporal.problem", rng).format(**slots),
         _one_of("temporal.plan", rng).format(**slots),
-        _one_of("temporal.first", rng).format(phrase=_phrase_or_none(earlier)),
-        _one_of("temporal.second", rng).format(phrase=_phrase_or_none(now)),
+        _one_of("temporal.first", rng).format(phrase=phrase_or_none(earlier)),
+        _one_of("temporal.second", rng).format(phrase=phrase_or_none(now)),
         _one_of(f"temporal.change_{now.status}", rng).format(**slots),
     ]
 
@@ -209,7 +214,8 @@ def _kept(now: Observation, earlier: Sequence[Observation]) -> Observation:
     return replace(now, severity=severity, side=side)
 
 
-def _phrase_or_none(evidence: Evidence) -> str:
+def phrase_or_none(evidence: Evidence) -> str:
+    """A finding as one noun phrase, also where it is absent."""
     if evidence.status == "present":
         return " and ".join(phrases(evidence))
     # Not "no effusion": held against both reports, that would be contradicted by the one that has it.

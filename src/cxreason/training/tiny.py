@@ -3,9 +3,9 @@
 ChestX-Reasoner starts from Qwen2-VL and CheXOne from Qwen2.5-VL: models that see, speak and think aloud
 when asked, and were never taught to reason about chest X-rays. This makes such a start for phantoms. A
 language loss alone hardly teaches a model of this size to see, so the vision tower learns the findings
-first, from labels and reports (`tiny_seeing`); then the language half learns to list, describe, locate,
-compare and choose (`tiny_speaking`). Its weights never meet mined reasoning or a question of RadRBench-CXR;
-its vocabulary is made of both.
+first, from labels and reports (`tiny_seeing`); then the language half learns to say what is there and what is
+not, to compare, choose and point (`tiny_speaking`). Its weights never meet mined reasoning or a question of
+RadRBench-CXR, though the words for what is seen are those of mining; its vocabulary is made of both.
 
     python -m cxreason.training.tiny recipes/phantom/base.yaml
 """

@@ -1,4 +1,4 @@
-"""The tiny base model learns to speak: to list, describe, locate, compare and choose.
+"""The tiny base model learns to speak: to say what is there and what is not, to compare, choose and point.
 
 Each example is a conversation of several turns about one examination, as general vision-language models are
 taught: the image is read once and asked about often, so that most tokens teach something.
@@ -9,15 +9,18 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import SYSTEM_PROMPT
+from cxreason.mining.rules import ZONES, Step, gather, phrase_or_none, tell
 from cxreason.progress import progress
 from cxreason.recipes import BaseModelRecipe
 from cxreason.records import Mode, Study
-from cxreason.text import Observation, observe
-from cxreason.text.ontology import NO_FINDING
+from cxreason.tasks.radrbench import CHANGES
+from cxreason.text import observe
+from cxreason.text.ontology import FINDINGS, NO_FINDING
 
 if TYPE_CHECKING:
     import torch
@@ -34,58 +37,78 @@ def lesson(study: Study, prior: Study | None, draw: random.Random) -> tuple[list
 
     What needs the image most comes first; later turns may lean on what was said before.
     """
-    seen = [item for item in observe(study.findings) if item.status == "present"]
     if prior is not None and draw.random() < 0.6:
-        turns = [_compare(study, finding, draw) for finding in sorted(study.changes)]
+        turns = [_compare(study, prior, finding) for finding in sorted(study.changes)]
         draw.shuffle(turns)
-        return [prior, study], turns or [("What do the two chest X-rays show?", study.findings)]
-    turns = [_list(study, seen, draw)]
-    turns += [_choose(study, draw.choice(seen), draw) for _ in range(1) if seen]
-    if draw.random() < 0.25:
-        turns.append((draw.choice(("Describe this chest X-ray.", "What does this show?")), study.findings))
-    if draw.random() < 0.3:
-        draw.shuffle(turns)
+        return [prior, study], [*(turns or [_describe(study)]), _point(draw)]
+    names = [name for name in study.labels if name != NO_FINDING]
+    there = [name for name in names if study.labels[name]]
+    first = {*draw.sample(there, min(2, len(there))), *draw.sample(names, draw.choice((2, 3, 8)))}
+    rest = [name for name in names if name not in first]
+    turns = [_look(study, sorted(first), draw), _point(draw)]
+    if rest and draw.random() < 0.5:
+        turns.append(_look(study, rest, draw))
+    turns += [turn for turn in (_choose(study, draw) if draw.random() < 0.4 else None, _point(draw)) if turn]
+    if draw.random() < 0.15:
+        turns.append(_describe(study))
     return [study], turns
 
 
-def _list(study: Study, seen: Sequence[Observation], draw: random.Random) -> Turn:
-    """Every finding in turn, seen or not: each word depends on the image, and few on the wording."""
-    names = [name for name in study.labels if name != NO_FINDING]
-    places = {item.finding: _place(item) for item in reversed(seen)}
+def _describe(study: Study) -> Turn:
+    return "Describe this chest X-ray.", study.findings
+
+
+def _look(study: Study, names: Sequence[str], draw: random.Random) -> Turn:
+    """Some findings, seen or not, in the words that mining uses: each word depends on the image."""
     order = draw.sample(names, len(names))
-    return f"List {', '.join(order)}.", "; ".join(f"{name}: {places.get(name, 'none')}" for name in order)
+    evidence = gather([Step(name, "") for name in order], study.report)
+    return f"Look for {', '.join(order)}.", " ".join(tell(order, evidence, draw))
 
 
-def _place(item: Observation) -> str:
-    zone = next((word for word in ("upper", "mid", "lower") if word in item.location), "")
-    return " ".join(part for part in (item.severity, item.side, zone) if part) or "seen"
-
-
-def _choose(study: Study, item: Observation, draw: random.Random) -> Turn:
-    """A choice about side, size, zone or kind, with a thought before it or without.
-
-    It teaches letters, tags and to answer what was just said, and asks nothing that the benchmark asks.
-    """
-    zone = next((word for word in ("upper", "mid", "lower") if word in item.location), "")
-    absent = [name for name, value in study.labels.items() if value == 0 and name != NO_FINDING]
-    others = [f"{_place(item)} {name}" for name in (item.finding, *draw.sample(absent, 3))]
-    kinds = [
-        (f"On which side is the {item.finding}?", item.side, ["left", "right", "both"]),
-        (f"How large is the {item.finding}?", item.severity, ["mild", "moderate", "severe"]),
-        (f"In which zone is the {item.finding}?", zone, ["upper", "mid", "lower"]),
-        ("What can be seen?", others[0], others),
-    ]
-    question, answer, options = draw.choice([kind for kind in kinds if kind[1] in kind[2]])
+def _point(draw: random.Random) -> Turn:
+    """Find the letter of an option by what it says: no image is needed, and every choice needs it."""
+    sets = [", ".join(draw.sample(FINDINGS, 2)) for _ in range(4)]
+    kinds = (draw.sample((*FINDINGS, NO_FINDING), 4), sets, list(CHANGES), ["Yes", "No"])
+    options = list(dict.fromkeys(draw.choice(kinds)))
     draw.shuffle(options)
-    letter = "ABCD"[options.index(answer)]
+    number = draw.randrange(len(options))
+    listed = "\n".join(f"{ascii_uppercase[at]}) {option}" for at, option in enumerate(options))
+    question = f"Which option says {options[number].casefold()}?\nOptions:\n{listed}"
+    return question, f"{ascii_uppercase[number]}, {options[number].casefold()}."
+
+
+def _choose(study: Study, draw: random.Random) -> Turn | None:
+    """A choice about the side, size or zone of a finding, with a thought before it or without.
+
+    It teaches tags and to answer what was just said, and asks nothing that the benchmark asks.
+    """
+    seen = [item for item in observe(study.findings) if item.status == "present"]
+    kinds = []
+    for item in seen:
+        zone = next((word for word in ZONES if word in item.location), "")
+        kinds += [
+            (f"On which side is the {item.finding}?", item, item.side, ["left", "right", "both"]),
+            (f"How severe is the {item.finding}?", item, item.severity, ["mild", "moderate", "severe"]),
+            (f"In which zone is the {item.finding}?", item, zone, list(ZONES)),
+        ]
+    kinds = [kind for kind in kinds if kind[2] in kind[3]]
+    if not kinds:
+        return None
+    question, item, answer, options = draw.choice(kinds)
+    draw.shuffle(options)
+    letter = ascii_uppercase[options.index(answer)]
     mode: Mode = draw.choice(("reasoning", "direct"))
-    thought = f"It is {_place(item)} {item.finding}. So the answer is {letter}, {answer}."
+    evidence = gather([Step(item.finding, "")], study.report)
+    thought = f"{tell([item.finding], evidence, draw)[0]} So the answer is {letter}, {answer}."
     dialect = DIALECTS["think"]
     return dialect.prompt(question, options, mode), dialect.target(letter, mode, thought)
 
 
-def _compare(study: Study, finding: str, draw: random.Random) -> Turn:
-    return f"How has the {finding} changed?", f"{study.changes[finding]} {finding}"
+def _compare(study: Study, prior: Study, finding: str) -> Turn:
+    steps = [Step(finding, "")]
+    before, now = gather(steps, prior.report)[finding], gather(steps, study.report)[finding]
+    said = f"First {phrase_or_none(before)}, now {phrase_or_none(now)}: {study.changes[finding]}."
+    return f"How has the {finding} changed?", said
 
 
 def render(num_images: int, turns: Sequence[Turn], num_marks: int) -> list[Segment]:
