@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Turn = tuple[str, str]
 """A question and the reply to it."""
+
+Lesson = tuple[list[int], list[Turn]]
+"""A conversation: the rows of the images that it shows, and its turns."""
 
 Segment = tuple[str, bool]
 """A piece of a rendered conversation, and whether the loss is taken on it."""
@@ -122,9 +125,25 @@ def render(num_images: int, turns: Sequence[Turn], num_marks: int) -> list[Segme
     return segments
 
 
-def make_batch(
-    lessons: Sequence[tuple[list[int], list[Turn]]], pixels: torch.Tensor, tokenizer: Any
-) -> dict[str, Any]:
+def draw_batches(studies: Sequence[Study], batch_size: int, draw: random.Random) -> Iterator[list[Lesson]]:
+    """Batches of lessons without end; four are drawn together and share out their lessons by length."""
+    row_of = {study.id: number for number, study in enumerate(studies)}
+    while True:
+        lessons: list[Lesson] = []
+        while len(lessons) < 4 * batch_size:
+            study = draw.choice(studies)
+            if study.labels[NO_FINDING] and draw.random() < 0.6:
+                continue  # a normal image teaches what is said, and little of what is seen
+            prior = studies[row_of[study.prior_id]] if study.prior_id else None
+            shown, turns = lesson(study, prior, draw)
+            lessons.append(([row_of[item.id] for item in shown], turns))
+        lessons.sort(key=lambda one: sum(len(text) for turn in one[1] for text in turn))
+        batches = [lessons[at : at + batch_size] for at in range(0, len(lessons), batch_size)]
+        draw.shuffle(batches)
+        yield from batches
+
+
+def make_batch(lessons: Sequence[Lesson], pixels: torch.Tensor, tokenizer: Any) -> dict[str, Any]:
     """Model inputs of several conversations; `lessons` names the shown images by their row in `pixels`."""
     import torch
 
@@ -159,8 +178,6 @@ def train_language(
     """Teach the language half; of the tower only the last layer moves now. Returns the last loss."""
     import torch
 
-    row_of = {study.id: number for number, study in enumerate(studies)}
-    told = [number for number, study in enumerate(studies) if study.findings]
     model.model.visual.requires_grad_(False)
     model.model.visual.merger.requires_grad_(True)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -170,15 +187,8 @@ def train_language(
     draw = random.Random(recipe.seed)
     model.train()
     loss = torch.zeros(())
-    for step in progress(steps, "language"):
-        lessons = []
-        while len(lessons) < recipe.language["batch_size"]:
-            study = studies[draw.choice(told)]
-            if study.labels[NO_FINDING] and draw.random() < 0.6:
-                continue  # a normal image teaches what is said, and little of what is seen
-            prior = studies[row_of[study.prior_id]] if study.prior_id else None
-            shown, turns = lesson(study, prior, draw)
-            lessons.append(([row_of[item.id] for item in shown], turns))
+    batches = draw_batches(studies, recipe.language["batch_size"], draw)
+    for step, lessons in zip(progress(steps, "language"), batches, strict=False):
         loss = model(**make_batch(lessons, pixels, tokenizer)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
