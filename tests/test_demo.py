@@ -36,7 +36,7 @@ KILLS = [
     "mine/run.json",
     "sft/checkpoints/checkpoint-1/complete",
     "grpo/checkpoints/checkpoint-1/complete",
-    "predict-base-reasoning/predictions.jsonl",
+    "predict-base-reasoning/run.json",
     "predict-sft-direct/run.json",
     "predict-grpo-direct/run.json",
     "score/run.json",
