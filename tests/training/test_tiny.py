@@ -64,8 +64,9 @@ def test_the_letter_of_a_lesson_is_the_letter_of_the_right_option(studies):
         for question, reply in turns:
             options = dict(re.findall(r"^([A-Z])\) (.+)$", question, flags=re.MULTILINE))
             if question.startswith("Which option says"):
-                letter, _, text = reply.removesuffix(".").partition(", ")
+                letter, _, text = reply.partition("So the answer is ")[2].removesuffix(".").partition(", ")
                 assert options[letter].casefold() == text
+                assert f"{letter}, {text}? Yes." in reply
                 num_pointed += 1
             elif options:
                 mode = "reasoning" if "step by step" in question else "direct"
@@ -135,4 +136,5 @@ SMALL = [
     " vision_heads: 2}",
     "vision={steps: 2, batch_size: 8, learning_rate: 1e-3}",
     "language={steps: 2, batch_size: 4, learning_rate: 1e-3}",
+    "drills={steps: 3, batch_size: 4, learning_rate: 1e-3}",
 ]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
+from string import ascii_uppercase
 from typing import Any
 
 import yaml
@@ -126,6 +127,7 @@ def mine_sample(sample: Sample) -> Mined:
         sentences = _temporal(steps[0], earlier[steps[0].finding], evidence[steps[0].finding], rng)
     else:
         sentences = _one_image(sample.task, steps, evidence, rng)
+    sentences += weigh(sample.options, answer)
     sentences.append(_one_of("conclusion", rng).format(answer=_said(sample, answer)))
     rested_on = [*earlier.values(), *evidence.values()]
     kept = tuple(dict.fromkeys(sentence for one in rested_on for sentence in one.sentences))
@@ -148,6 +150,19 @@ def conclude(sample: Sample, evidence: dict[str, Evidence], earlier: dict[str, E
         right = [NO_FINDING]
     fitting = [option for option in sample.options if option.casefold() in right]
     return choice.write(fitting[0], sample.options) if len(fitting) == 1 else ""
+
+
+def weigh(options: Sequence[str], answer: str) -> list[str]:
+    """Each option in its order with the verdict on it, so that the letter of the answer follows.
+
+    >>> weigh(("edema", "fracture"), "B")
+    ['A, edema? No.', 'B, fracture? Yes.']
+    """
+    verdict = wording()["verdict"]
+    return [
+        f"{letter}, {option.casefold()}? {verdict['right' if letter == answer else 'wrong']}"
+        for letter, option in zip(ascii_uppercase, options, strict=False)
+    ]
 
 
 def change_between(earlier: Evidence, now: Evidence) -> str:

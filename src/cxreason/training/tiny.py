@@ -13,6 +13,7 @@ RadRBench-CXR, though the words for what is seen are those of mining; its vocabu
 from __future__ import annotations
 
 import logging
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,8 +29,9 @@ from cxreason.recipes import BaseModelRecipe, BuildRecipe, MineRecipe, load, val
 from cxreason.records import Sample, Study
 from cxreason.runs import Run, read
 from cxreason.training import loop
+from cxreason.training.models import load_model
 from cxreason.training.tiny_seeing import prepare_pixels, train_vision
-from cxreason.training.tiny_speaking import train_language
+from cxreason.training.tiny_speaking import draw_batches, draw_drills, take_turns, train_language
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -138,7 +140,7 @@ def make_processor(tokenizer: Any, image_size: int) -> ProcessorMixin:
 
 
 def make(recipe: BaseModelRecipe) -> dict[str, Any]:
-    """Make the base model of a recipe in `recipe.out/model`, in 16 bits; a restart keeps the tower."""
+    """Make the base model of a recipe in `recipe.out/model`, in 16 bits; a restart keeps whole stages."""
     import torch
 
     folder = recipe.out
@@ -151,7 +153,7 @@ def make(recipe: BaseModelRecipe) -> dict[str, Any]:
         studies = list(read(world / "studies.parquet", Study))
         tokenizer = train_tokenizer(vocabulary_texts(studies, folder), recipe.vocabulary_size)
         processor = make_processor(tokenizer, recipe.image_size)
-        model = make_model(tokenizer, recipe)
+        model: Any = make_model(tokenizer, recipe)
         pixels = prepare_pixels(studies, world, processor)
         tower = folder / "vision.pt"
         if not tower.exists():
@@ -161,7 +163,16 @@ def make(recipe: BaseModelRecipe) -> dict[str, Any]:
         kept = torch.load(tower)
         logging.info("vision, held out: %s", kept["figures"])
         model.model.visual.load_state_dict(kept["tower"])
-        loss = train_language(model, tokenizer, studies, pixels, recipe)
+        speaking = folder / "speaking"
+        if not speaking.exists():
+            lessons = draw_batches(studies, recipe.language["batch_size"], random.Random(recipe.seed))
+            train_language(model, tokenizer, pixels, lessons, recipe.language, "language")
+            loop.save(model.to(torch.float16), processor, speaking)
+        model = load_model(speaking)
+        draw = random.Random(recipe.seed + 1)  # its own dice, so that a restart draws the same
+        lessons = draw_batches(studies, recipe.language["batch_size"], draw)
+        batches = take_turns(draw_drills(recipe.drills["batch_size"], draw), lessons)
+        loss = train_language(model, tokenizer, pixels, batches, recipe.drills, "drills")
         loop.save(model.to(torch.float16), processor, folder / "model")
         return run.finish(num_studies=len(studies), vision=kept["figures"], final_loss=loss)
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import SYSTEM_PROMPT
-from cxreason.mining.rules import ZONES, Step, gather, phrase_or_none, tell
+from cxreason.mining.rules import ZONES, Step, gather, phrase_or_none, tell, weigh
 from cxreason.progress import progress
-from cxreason.recipes import BaseModelRecipe
 from cxreason.records import Mode, Study
 from cxreason.tasks.radrbench import CHANGES
 from cxreason.text import observe
@@ -69,15 +68,17 @@ def _look(study: Study, names: Sequence[str], draw: random.Random) -> Turn:
 
 
 def _point(draw: random.Random) -> Turn:
-    """Find the letter of an option by what it says: no image is needed, and every choice needs it."""
-    sets = [", ".join(draw.sample(FINDINGS, 2)) for _ in range(4)]
+    """Weigh every option against a given text: no image is needed, and every choice needs it."""
+    one, two, three, four = draw.sample(FINDINGS, 4)
+    sets = [f"{one}, {two}", f"{three}, {four}", f"{one}, {three}", f"{two}, {four}"]
     kinds = (draw.sample((*FINDINGS, NO_FINDING), 4), sets, list(CHANGES), ["Yes", "No"])
-    options = list(dict.fromkeys(draw.choice(kinds)))
+    options = list(draw.choice(kinds))
     draw.shuffle(options)
     number = draw.randrange(len(options))
+    letter, text = ascii_uppercase[number], options[number].casefold()
     listed = "\n".join(f"{ascii_uppercase[at]}) {option}" for at, option in enumerate(options))
-    question = f"Which option says {options[number].casefold()}?\nOptions:\n{listed}"
-    return question, f"{ascii_uppercase[number]}, {options[number].casefold()}."
+    reply = f"{' '.join(weigh(options, letter))} So the answer is {letter}, {text}."
+    return f"Which option says {text}?\nOptions:\n{listed}", reply
 
 
 def _choose(study: Study, draw: random.Random) -> Turn | None:
@@ -162,39 +163,64 @@ def make_batch(lessons: Sequence[Lesson], pixels: torch.Tensor, tokenizer: Any) 
     input_ids = pad(rows, batch_first=True, padding_value=tokenizer.pad_token_id)
     images = [row for shown, _ in lessons for row in shown]
     image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    shown_images = {
+        "pixel_values": pixels[images].float().flatten(0, 1),
+        "image_grid_thw": torch.tensor([[1, side, side]] * len(images)),
+    }
     return {
+        **(shown_images if images else {}),
         "input_ids": input_ids,
         "labels": pad(labels, batch_first=True, padding_value=-100),
         "attention_mask": pad([torch.ones_like(row) for row in rows], batch_first=True),
         "mm_token_type_ids": (input_ids == image_token).long(),
-        "pixel_values": pixels[images].float().flatten(0, 1),
-        "image_grid_thw": torch.tensor([[1, side, side]] * len(images)),
     }
 
 
+def draw_drills(batch_size: int, draw: random.Random) -> Iterator[list[Lesson]]:
+    """Batches of lessons without images, in which options are weighed against a given text, without end."""
+    while True:
+        yield [([], [_point(draw), _point(draw)]) for _ in range(batch_size)]
+
+
 def train_language(
-    model: Any, tokenizer: Any, studies: Sequence[Study], pixels: torch.Tensor, recipe: BaseModelRecipe
+    model: Any,
+    tokenizer: Any,
+    pixels: torch.Tensor,
+    batches: Iterator[list[Lesson]],
+    settings: dict[str, Any],
+    what: str,
 ) -> float:
-    """Teach the language half; of the tower only the last layer moves now. Returns the last loss."""
+    """Teach the language half from batches; of the tower only the last layer moves. Returns the last loss."""
     import torch
 
     model.model.visual.requires_grad_(False)
     model.model.visual.merger.requires_grad_(True)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    steps, rate = recipe.language["steps"], recipe.language["learning_rate"]
+    steps, rate = settings["steps"], settings["learning_rate"]
     optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.05)
-    draw = random.Random(recipe.seed)
     model.train()
     loss = torch.zeros(())
-    batches = draw_batches(studies, recipe.language["batch_size"], draw)
-    for step, lessons in zip(progress(steps, "language"), batches, strict=False):
+    for step, lessons in zip(progress(steps, what), batches, strict=False):
         loss = model(**make_batch(lessons, pixels, tokenizer)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        if step % 20 == 0:
-            logging.info("language step %d: loss %.4f", step, loss.item())
+        if step % 20 < 3:
+            logging.info("%s step %d: loss %.4f", what, step, loss.item())
     return loss.item()
+
+
+def take_turns(first: Iterator[Any], second: Iterator[Any]) -> Iterator[Any]:
+    """Two from the first, one from the second, and so on.
+
+    >>> from itertools import islice, repeat
+    >>> list(islice(take_turns(repeat("a"), repeat("b")), 4))
+    ['a', 'a', 'b', 'a']
+    """
+    while True:
+        yield next(first)
+        yield next(first)
+        yield next(second)
