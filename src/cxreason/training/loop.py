@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxreason.progress import ticking
 from cxreason.rows import write_json
+from cxreason.training.models import load_model
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -74,7 +75,13 @@ def run(trainer: Trainer, folder: Path, what: str) -> list[dict[str, float]]:
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(MarkComplete())
     trainer.add_callback(Tick())
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    checkpoint = last_checkpoint(checkpoints)
+    if checkpoint is not None:
+        # Checkpoints carry the parameter names of released Qwen models, and only from_pretrained translates
+        # them. The trainer matches names as they stand, finds none, and would go on from untrained weights.
+        model: Any = trainer.model
+        model.load_state_dict(load_model(checkpoint).state_dict())
+    trainer.train(resume_from_checkpoint=checkpoint)
     curve = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
     save(trainer.model, trainer.processing_class, folder / "model")
     write_json(folder / "curve.json", curve)
