@@ -24,7 +24,7 @@ LIMIT_SECONDS = 10.0
 
 
 def main() -> None:
-    """Prints one JSON line: what was measured, the figure, the limit, their ratio, the machine.
+    """Prints one JSON line: what was measured, the figure, the limit, their ratio (above 1 keeps it), the machine.
 
     Where `figure` is far above `processor_seconds`, something else was using the core.
     """
@@ -37,7 +37,7 @@ def main() -> None:
         "figure": round(seconds, 2),
         "processor_seconds": round(busy, 2),
         "limit": LIMIT_SECONDS,
-        "ratio": round(seconds / LIMIT_SECONDS, 3),
+        "ratio": round(LIMIT_SECONDS / seconds, 2),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
     sys.stdout.write(json.dumps(result) + "\n")
