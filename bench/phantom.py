@@ -24,7 +24,7 @@ LIMIT_SECONDS = 10.0
 
 
 def main() -> None:
-    """Prints one JSON line: what was measured, the figure, the limit, their ratio (above 1 keeps it), the machine.
+    """Prints one JSON line: what was measured, figure, limit, ratio (above 1 keeps the limit), machine.
 
     Where `figure` is far above `processor_seconds`, something else was using the core.
     """
