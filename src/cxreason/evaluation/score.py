@@ -1,8 +1,9 @@
 """`cxreason score`: what predictions are worth, item by item, and every mean with its interval.
 
 Accuracy is over the closed questions, `anomaly_f1` over the open one, and RadRScore with its three parts
-over all of them. Whatever a model failed to say counts against it: a missing or unreadable answer is worth
-0, and so is a trace that claims nothing, which every direct answer is.
+over all of them. What a model failed to say in a prediction counts against it: an unreadable answer is worth
+0, and so is a trace that claims nothing, which every direct answer is. Samples without a prediction are not
+counted: finished runs of `predict` hold one for each sample of their split.
 """
 
 from __future__ import annotations

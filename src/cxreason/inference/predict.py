@@ -11,19 +11,17 @@ from typing import Any
 
 from cxreason.answers import understand
 from cxreason.answers.conversation import conversation
-from cxreason.errors import UserError
 from cxreason.inference.transformers import Generated, TransformersEngine
 from cxreason.recipes import PredictRecipe
 from cxreason.records import Prediction, Sample, content_id
-from cxreason.runs import Run, read
+from cxreason.runs import Run
+from cxreason.training.data import read_samples
 
 
 def predict(recipe: PredictRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
     """Predict `recipe.split` of `recipe.samples` with `recipe.model`; run again to continue."""
     folder = recipe.samples
-    samples = [sample for sample in read(folder, Sample) if sample.split == recipe.split][:limit]
-    if not samples:
-        raise UserError(f"{folder}: no samples of the {recipe.split} split. Name another split.")
+    samples = read_samples(folder, recipe.split, limit)
     if dry_run:
         chat = conversation(samples[0], dialect=recipe.dialect, mode=recipe.mode)
         return {"num_samples": len(samples), "example": chat}
