@@ -148,7 +148,8 @@ class BaseModelRecipe(Recipe):
     size: dict[str, int] = Field(description="layers, widths and heads of both halves")
     vision: dict[str, Any] = Field(description="steps, batch_size and learning_rate of the vision tower")
     language: dict[str, Any] = Field(description="steps, batch_size and learning_rate of the language half")
-    drills: dict[str, Any] = Field(description="the same of its drills in weighing options")
+    copying: dict[str, Any] = Field(description="the same of the copying that comes before")
+    choosing: dict[str, Any] = Field(description="the same of the choosing that comes after")
     seed: int = 1001
 
 

@@ -29,7 +29,7 @@ def lessons(studies, num_lessons=300):
 
 def test_a_lesson_reads_like_the_chat_template():
     processor = models.load_processor("phantom")
-    turns = [("Look for edema.", "I see no edema."), ("Which option says yes?", "A, yes.")]
+    turns = [("Look for edema.", "I see no edema."), ("Is it there?", "A, yes.")]
     content = [{"type": "image"}, {"type": "image"}, {"type": "text", "text": turns[0][0]}]
     chat = [
         {"role": "system", "content": tiny_speaking.SYSTEM_PROMPT},
@@ -59,29 +59,18 @@ def test_what_a_lesson_says_of_an_image_is_true(studies):
 
 
 def test_the_letter_of_a_lesson_is_the_letter_of_the_right_option(studies):
-    num_pointed = num_chosen = 0
+    num_chosen = 0
     for _, _, turns in lessons(studies):
         for question, reply in turns:
-            options = dict(re.findall(r"^([A-Z])\) (.+)$", question, flags=re.MULTILINE))
-            if question.startswith("Which option says"):
-                letter, _, text = reply.partition("So the answer is ")[2].removesuffix(".").partition(", ")
-                assert options[letter].casefold() == text
-                assert f"{letter}, {text}? Yes." in reply
-                num_pointed += 1
-            elif options:
+            options = re.findall(r"^[A-Z]\) (.+)$", question, flags=re.MULTILINE)
+            if options:
                 mode = "reasoning" if "step by step" in question else "direct"
-                asked = {
-                    "dialect": "think",
-                    "mode": mode,
-                    "kind": "choice",
-                    "options": list(options.values()),
-                }
-                understood = understand(reply, **asked)
+                understood = understand(reply, dialect="think", mode=mode, kind="choice", options=options)
                 assert understood.well_formed
                 if mode == "reasoning":
-                    assert f"{understood.answer}, {options[understood.answer]}." in reply
+                    assert f"{understood.answer}, {options['ABC'.index(understood.answer)]}." in reply
                 num_chosen += 1
-    assert min(num_pointed, num_chosen) > 50
+    assert num_chosen > 50
 
 
 def test_no_lesson_asks_what_the_benchmark_asks(studies):
@@ -108,7 +97,7 @@ def test_the_loss_of_a_lesson_is_on_the_replies(studies):
 
     processor = models.load_processor("phantom")
     pixels = torch.zeros(1, 64, 1176)
-    turns = [("Look for edema.", "I see no edema."), ("Which option says yes?", "A, yes.")]
+    turns = [("Look for edema.", "I see no edema."), ("Is it there?", "A, yes.")]
     batch = tiny_speaking.make_batch([([0], turns)], pixels, processor.tokenizer)
     learned = processor.tokenizer.decode(batch["input_ids"][0][batch["labels"][0] != -100])
     assert learned == "I see no edema.<|im_end|>\nA, yes.<|im_end|>\n"
@@ -135,6 +124,6 @@ SMALL = [
     " num_key_value_heads: 1, vision_depth: 1, vision_hidden_size: 64, vision_intermediate_size: 64,"
     " vision_heads: 2}",
     "vision={steps: 2, batch_size: 8, learning_rate: 1e-3}",
-    "language={steps: 2, batch_size: 4, learning_rate: 1e-3}",
-    "drills={steps: 3, batch_size: 4, learning_rate: 1e-3}",
+    "language={steps: 3, batch_size: 4, learning_rate: 1e-3}",
+    "copying={steps: 2, batch_size: 4, learning_rate: 1e-3}",
 ]

@@ -2,7 +2,7 @@
 
 1. plan      which findings decide the question and where one looks for them: from question and options only
 2. evidence  what the report says of each; a finding that it leaves unsaid is normal
-3. chain     problem, what is seen, conclusion: as if the image had been read
+3. chain     problem, what is seen, the options in turn until one fits, conclusion: as if the image had been read
 
 The gold answer is never looked at. The conclusion follows from the evidence, and `run.py` drops the chains
 whose conclusion is not the gold answer. How it is worded is data: `wording.yaml`.
@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
-from string import ascii_uppercase
 from typing import Any
 
 import yaml
@@ -125,9 +124,9 @@ def mine_sample(sample: Sample) -> Mined:
     rng = Random(content_id("chain", sample.id))
     if sample.task == "temporal":
         sentences = _temporal(steps[0], earlier[steps[0].finding], evidence[steps[0].finding], rng)
+        sentences += _until_one_fits(weigh(sample.options, answer), sample.options, answer)
     else:
-        sentences = _one_image(sample.task, steps, evidence, rng)
-    sentences += weigh(sample.options, answer)
+        sentences = _one_image(sample, steps, evidence, answer, rng)
     sentences.append(_one_of("conclusion", rng).format(answer=_said(sample, answer)))
     rested_on = [*earlier.values(), *evidence.values()]
     kept = tuple(dict.fromkeys(sentence for one in rested_on for sentence in one.sentences))
@@ -158,11 +157,22 @@ def weigh(options: Sequence[str], answer: str) -> list[str]:
     >>> weigh(("edema", "fracture"), "B")
     ['A, edema? No.', 'B, fracture? Yes.']
     """
-    verdict = wording()["verdict"]
     return [
-        f"{letter}, {option.casefold()}? {verdict['right' if letter == answer else 'wrong']}"
-        for letter, option in zip(ascii_uppercase, options, strict=False)
+        f"{_asked(letter, option)} {_verdict(letter == answer)}"
+        for letter, option in zip(letters(options), options, strict=True)
     ]
+
+
+def _asked(letter: str, option: str) -> str:
+    return f"{letter}, {option.casefold()}?"
+
+
+def _verdict(right: bool) -> str:
+    return wording()["verdict"]["right" if right else "wrong"]
+
+
+def _until_one_fits(weighed: list[str], options: Sequence[str], answer: str) -> list[str]:
+    return weighed[: letters(options).index(answer) + 1]
 
 
 def change_between(earlier: Evidence, now: Evidence) -> str:
@@ -200,11 +210,28 @@ def tell(names: Sequence[str], evidence: dict[str, Evidence], rng: Random) -> li
     return seen
 
 
-def _one_image(task: str, steps: list[Step], evidence: dict[str, Evidence], rng: Random) -> list[str]:
+def _one_image(
+    sample: Sample, steps: list[Step], evidence: dict[str, Evidence], answer: str, rng: Random
+) -> list[str]:
+    """Problem, plan, what is seen, and the options in turn until one fits.
+
+    Where the options name findings, each is held against what is seen of its own; a plain yes or no comes
+    after all that is seen, and is said in words before its letter is looked for.
+    """
     names = [step.finding for step in steps]
     slots = {"finding": _one(names[0]), "place": steps[0].place, "findings": _listed(names, "and")}
-    problem = [_one_of(f"{task}.problem", rng).format(**slots), _one_of(f"{task}.plan", rng).format(**slots)]
-    return problem + tell(names, evidence, rng)
+    said = [_one_of(f"{sample.task}.{part}", rng).format(**slots) for part in ("problem", "plan")]
+    if sample.task == "anomaly":
+        return said + tell(names, evidence, rng)
+    if sample.task == "binary":
+        present = evidence[names[0]].status == "present"
+        said += [*tell(names, evidence, rng), _one_of(f"binary.{'yes' if present else 'no'}", rng)]
+        return said + _until_one_fits(weigh(sample.options, answer), sample.options, answer)
+    weighed = []
+    for letter, option in zip(letters(sample.options), sample.options, strict=True):
+        seen = tell(_named(option), evidence, rng)
+        weighed.append(" ".join([_asked(letter, option), *seen, _verdict(letter == answer)]))
+    return said + _until_one_fits(weighed, sample.options, answer)
 
 
 def _temporal(step: Step, earlier: Evidence, now: Evidence, rng: Random) -> list[str]:

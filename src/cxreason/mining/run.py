@@ -25,7 +25,7 @@ from cxreason.text.observations import observe
 if TYPE_CHECKING:
     from cxreason.recipes import MineRecipe
 
-MAX_WORDS = 110
+MAX_WORDS = 130
 # A chain reasons from the image. Whoever names the text it was made from gives the trick away, and who
 # speaks of change where there is one image speaks of something that cannot be seen.
 LEAKS = re.compile(r"\b(reports?|reported|reporting|impressions?|radiologists?|mention\w*|dictat\w*)\b", re.I)

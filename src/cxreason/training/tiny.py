@@ -1,11 +1,16 @@
 """Make the tiny base model that ships in the package: a real Qwen2.5-VL of 3 million parameters.
 
 ChestX-Reasoner starts from Qwen2-VL and CheXOne from Qwen2.5-VL: models that see, speak and think aloud
-when asked, and were never taught to reason about chest X-rays. This makes such a start for phantoms. A
-language loss alone hardly teaches a model of this size to see, so the vision tower learns the findings
-first, from labels and reports (`tiny_seeing`); then the language half learns to say what is there and what is
-not, to compare, choose and point (`tiny_speaking`). Its weights never meet mined reasoning or a question of
-RadRBench-CXR, though the words for what is seen are those of mining; its vocabulary is made of both.
+when asked, and were never taught to reason about chest X-rays. This makes such a start for phantoms:
+
+1. seeing    the vision tower learns the findings from labels and reports, because a language loss alone hardly
+             teaches a model of this size to see (`tiny_seeing`)
+2. copying   the language half learns to look up what stood in its context before (`tiny_drills`)
+3. language  it learns to say what is there and what is not, to compare and to choose (`tiny_speaking`), and,
+             from texts without images, to weigh options against what it was told (`tiny_drills`)
+
+Its weights never meet mined reasoning or a question of RadRBench-CXR. The words for what is seen, and those in
+which options are weighed, are mining's; its vocabulary is made of both.
 
     python -m cxreason.training.tiny recipes/phantom/base.yaml
 """
@@ -13,6 +18,7 @@ RadRBench-CXR, though the words for what is seen are those of mining; its vocabu
 from __future__ import annotations
 
 import logging
+import math
 import random
 import sys
 from collections.abc import Iterator
@@ -31,7 +37,15 @@ from cxreason.runs import Run, read
 from cxreason.training import loop
 from cxreason.training.models import load_model
 from cxreason.training.tiny_seeing import prepare_pixels, train_vision
-from cxreason.training.tiny_speaking import draw_batches, draw_drills, take_turns, train_language
+from cxreason.training.tiny_drills import corpus_words, draw_copies, draw_drills, drill, pointer
+from cxreason.training.tiny_speaking import (
+    draw_batches,
+    lesson,
+    make_batch,
+    roll_call,
+    take_turns,
+    train_language,
+)
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -120,10 +134,35 @@ def make_model(tokenizer: Any, recipe: BaseModelRecipe) -> Any:
     )
     torch.manual_seed(recipe.seed)
     model = Qwen2_5_VLForConditionalGeneration(config)
+    look_back(model)
     model.generation_config = GenerationConfig(
         eos_token_id=token("<|im_end|>"), pad_token_id=token("<|endoftext|>"), do_sample=False
     )
     return model
+
+
+def look_back(model: Any) -> None:
+    """Let two heads of the first layer begin by looking one and two tokens back.
+
+    To copy is to look for what stood behind the same words before. Small models learn it late, because two
+    layers have to find each other; with the first half given, they do within minutes. The rotary position
+    turns each pair of a key and a query with the distance, at a pace of its own: a constant query that is
+    turned back by one token's worth meets a constant key best one token back.
+    """
+    import torch
+
+    config = model.config.text_config
+    width = config.hidden_size // config.num_attention_heads
+    attention = model.model.language_model.layers[0].self_attn
+    strength = 6.0  # enough to put nearly all attention on one token
+    with torch.no_grad():
+        for pair in range(width // 5):  # the fast pairs: the slow ones tell neighbours hardly apart
+            pace = config.rope_parameters["rope_theta"] ** (-2 * pair / width)
+            attention.k_proj.bias[pair] = strength
+            for head, distance in enumerate((1, 2)):
+                start = head * width + pair
+                attention.q_proj.bias[start] = strength * math.cos(pace * distance)
+                attention.q_proj.bias[start + width // 2] = -strength * math.sin(pace * distance)
 
 
 def make_processor(tokenizer: Any, image_size: int) -> ProcessorMixin:
@@ -163,16 +202,30 @@ def make(recipe: BaseModelRecipe) -> dict[str, Any]:
         kept = torch.load(tower)
         logging.info("vision, held out: %s", kept["figures"])
         model.model.visual.load_state_dict(kept["tower"])
+        copying = folder / "copying"
+        if not copying.exists():
+            ordinary = range(len(SPECIAL_TOKENS), len(tokenizer))
+            copies = draw_copies(ordinary, recipe.copying["batch_size"], random.Random(recipe.seed))
+            train_language(model, copies, recipe.copying, "copying")
+            loop.save(model, processor, copying)
+        words = corpus_words(studies)
         speaking = folder / "speaking"
         if not speaking.exists():
-            lessons = draw_batches(studies, recipe.language["batch_size"], random.Random(recipe.seed))
-            train_language(model, tokenizer, pixels, lessons, recipe.language, "language")
+            model = load_model(copying)
+            draw, size = random.Random(recipe.seed + 1), recipe.language["batch_size"]
+            lessons = take_turns(
+                draw_batches(lesson, studies, size, draw), draw_drills(drill, words, size, draw)
+            )
+            batches = (make_batch(one, pixels, tokenizer) for one in lessons)
+            train_language(model, batches, recipe.language, "language")
             loop.save(model.to(torch.float16), processor, speaking)
         model = load_model(speaking)
-        draw = random.Random(recipe.seed + 1)  # its own dice, so that a restart draws the same
-        lessons = draw_batches(studies, recipe.language["batch_size"], draw)
-        batches = take_turns(draw_drills(recipe.drills["batch_size"], draw), lessons)
-        loss = train_language(model, tokenizer, pixels, batches, recipe.drills, "drills")
+        draw, size = random.Random(recipe.seed + 2), recipe.choosing["batch_size"]
+        lessons = take_turns(
+            draw_batches(roll_call, studies, size, draw), draw_drills(pointer, words, size, draw)
+        )
+        batches = (make_batch(one, pixels, tokenizer) for one in lessons)
+        loss = train_language(model, batches, recipe.choosing, "choosing")
         loop.save(model.to(torch.float16), processor, folder / "model")
         return run.finish(num_studies=len(studies), vision=kept["figures"], final_loss=loss)
 

@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import SYSTEM_PROMPT
-from cxreason.mining.rules import ZONES, Step, gather, phrase_or_none, tell, weigh
+from cxreason.mining.rules import ZONES, Evidence, Step, gather, phrase_or_none, tell
 from cxreason.progress import progress
 from cxreason.records import Mode, Study
-from cxreason.tasks.radrbench import CHANGES
 from cxreason.text import observe
-from cxreason.text.ontology import FINDINGS, NO_FINDING
+from cxreason.text.ontology import NO_FINDING
+from cxreason.training.tiny_drills import Lesson, Turn
 
 if TYPE_CHECKING:
     import torch
-
-Turn = tuple[str, str]
-"""A question and the reply to it."""
-
-Lesson = tuple[list[int], list[Turn]]
-"""A conversation: the rows of the images that it shows, and its turns."""
 
 Segment = tuple[str, bool]
 """A piece of a rendered conversation, and whether the loss is taken on it."""
@@ -42,18 +36,63 @@ def lesson(study: Study, prior: Study | None, draw: random.Random) -> tuple[list
     if prior is not None and draw.random() < 0.6:
         turns = [_compare(study, prior, finding) for finding in sorted(study.changes)]
         draw.shuffle(turns)
-        return [prior, study], [*(turns or [_describe(study)]), _point(draw)]
+        return [prior, study], turns or [_describe(study)]
     names = [name for name in study.labels if name != NO_FINDING]
     there = [name for name in names if study.labels[name]]
     first = {*draw.sample(there, min(2, len(there))), *draw.sample(names, draw.choice((2, 3, 8)))}
     rest = [name for name in names if name not in first]
-    turns = [_look(study, sorted(first), draw), _point(draw)]
+    turns = [_look(study, sorted(first), draw)]
     if rest and draw.random() < 0.5:
         turns.append(_look(study, rest, draw))
-    turns += [turn for turn in (_choose(study, draw) if draw.random() < 0.4 else None, _point(draw)) if turn]
+    choice = _choose(study, draw) if draw.random() < 0.4 else None
+    if choice:
+        turns.append(choice)
     if draw.random() < 0.15:
         turns.append(_describe(study))
     return [study], turns
+
+
+def roll_call(study: Study, prior: Study | None, draw: random.Random) -> tuple[list[Study], list[Turn]]:
+    """A conversation about one study in which findings are called by name and answered one by one.
+
+    Half of those called are there, where that many are, so that each answer hangs on the name and the image.
+    With a prior the conversation is sometimes about what changed, as in `lesson`.
+    """
+    if prior is not None and draw.random() < 0.4:
+        return lesson(study, prior, draw)
+    names = [name for name in study.labels if name != NO_FINDING]
+    there = [name for name in names if study.labels[name]]
+    gone = [name for name in names if not study.labels[name]]
+    turns = []
+    for _ in range(2):
+        called = draw.sample(there, min(3, len(there)))
+        called += draw.sample(gone, min(max(2, len(called)), len(gone)))
+        turns.append(_call(study, draw.sample(called, len(called)), draw))
+    for _ in range(4):
+        turns.append(_ask(study, draw.choice(there if there and draw.random() < 0.5 else gone), draw))
+    draw.shuffle(turns)
+    return [study], turns
+
+
+CALLS = ("Take {} in turn.", "Go through {}.", "One by one: {}.", "Say of each: {}.")
+ASKED = ("What about {}?", "Tell of {}.", "How is it with {}?", "Look at the image for {}.", "{}, yes or no?")
+REPLIED = ("", "This is about {}. ", "Of {}: ", "The word is {}. ", "{} is asked for. ", "To look for: {}. ")
+
+
+def _call(study: Study, names: Sequence[str], draw: random.Random) -> Turn:
+    evidence = gather([Step(name, "") for name in names], study.report)
+    replies = [f"{name}? {_evidence_and_verdict(study, name, evidence, draw)}" for name in names]
+    return draw.choice(CALLS).format(", ".join(names)), " ".join(replies)
+
+
+def _ask(study: Study, name: str, draw: random.Random) -> Turn:
+    evidence = gather([Step(name, "")], study.report)
+    reply = draw.choice(REPLIED).format(name) + _evidence_and_verdict(study, name, evidence, draw)
+    return draw.choice(ASKED).format(name), reply
+
+
+def _evidence_and_verdict(study: Study, name: str, evidence: dict[str, Evidence], draw: random.Random) -> str:
+    return f"{' '.join(tell([name], evidence, draw))} {'Yes' if study.labels[name] else 'No'}."
 
 
 def _describe(study: Study) -> Turn:
@@ -65,20 +104,6 @@ def _look(study: Study, names: Sequence[str], draw: random.Random) -> Turn:
     order = draw.sample(names, len(names))
     evidence = gather([Step(name, "") for name in order], study.report)
     return f"Look for {', '.join(order)}.", " ".join(tell(order, evidence, draw))
-
-
-def _point(draw: random.Random) -> Turn:
-    """Weigh every option against a given text: no image is needed, and every choice needs it."""
-    one, two, three, four = draw.sample(FINDINGS, 4)
-    sets = [f"{one}, {two}", f"{three}, {four}", f"{one}, {three}", f"{two}, {four}"]
-    kinds = (draw.sample((*FINDINGS, NO_FINDING), 4), sets, list(CHANGES), ["Yes", "No"])
-    options = list(draw.choice(kinds))
-    draw.shuffle(options)
-    number = draw.randrange(len(options))
-    letter, text = ascii_uppercase[number], options[number].casefold()
-    listed = "\n".join(f"{ascii_uppercase[at]}) {option}" for at, option in enumerate(options))
-    reply = f"{' '.join(weigh(options, letter))} So the answer is {letter}, {text}."
-    return f"Which option says {text}?\nOptions:\n{listed}", reply
 
 
 def _choose(study: Study, draw: random.Random) -> Turn | None:
@@ -126,8 +151,13 @@ def render(num_images: int, turns: Sequence[Turn], num_marks: int) -> list[Segme
     return segments
 
 
-def draw_batches(studies: Sequence[Study], batch_size: int, draw: random.Random) -> Iterator[list[Lesson]]:
-    """Batches of lessons without end; four are drawn together and share out their lessons by length."""
+def draw_batches(
+    make: Callable[[Study, Study | None, random.Random], tuple[list[Study], list[Turn]]],
+    studies: Sequence[Study],
+    batch_size: int,
+    draw: random.Random,
+) -> Iterator[list[Lesson]]:
+    """Batches of lessons that `make` gives, without end; four are drawn together and share out their lessons by length."""
     row_of = {study.id: number for number, study in enumerate(studies)}
     while True:
         lessons: list[Lesson] = []
@@ -136,7 +166,7 @@ def draw_batches(studies: Sequence[Study], batch_size: int, draw: random.Random)
             if study.labels[NO_FINDING] and draw.random() < 0.6:
                 continue  # a normal image teaches what is said, and little of what is seen
             prior = studies[row_of[study.prior_id]] if study.prior_id else None
-            shown, turns = lesson(study, prior, draw)
+            shown, turns = make(study, prior, draw)
             lessons.append(([row_of[item.id] for item in shown], turns))
         lessons.sort(key=lambda one: sum(len(text) for turn in one[1] for text in turn))
         batches = [lessons[at : at + batch_size] for at in range(0, len(lessons), batch_size)]
@@ -176,21 +206,10 @@ def make_batch(lessons: Sequence[Lesson], pixels: torch.Tensor, tokenizer: Any) 
     }
 
 
-def draw_drills(batch_size: int, draw: random.Random) -> Iterator[list[Lesson]]:
-    """Batches of lessons without images, in which options are weighed against a given text, without end."""
-    while True:
-        yield [([], [_point(draw), _point(draw)]) for _ in range(batch_size)]
-
-
 def train_language(
-    model: Any,
-    tokenizer: Any,
-    pixels: torch.Tensor,
-    batches: Iterator[list[Lesson]],
-    settings: dict[str, Any],
-    what: str,
+    model: Any, batches: Iterator[dict[str, torch.Tensor]], settings: dict[str, Any], what: str
 ) -> float:
-    """Teach the language half from batches; of the tower only the last layer moves. Returns the last loss."""
+    """Teach the language half; of the tower only the last layer moves. Returns the last loss."""
     import torch
 
     model.model.visual.requires_grad_(False)
@@ -201,8 +220,8 @@ def train_language(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.05)
     model.train()
     loss = torch.zeros(())
-    for step, lessons in zip(progress(steps, what), batches, strict=False):
-        loss = model(**make_batch(lessons, pixels, tokenizer)).loss
+    for step, batch in zip(progress(steps, what), batches, strict=False):
+        loss = model(**batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
@@ -214,13 +233,12 @@ def train_language(
 
 
 def take_turns(first: Iterator[Any], second: Iterator[Any]) -> Iterator[Any]:
-    """Two from the first, one from the second, and so on.
+    """One from the first, one from the second, and so on.
 
     >>> from itertools import islice, repeat
     >>> list(islice(take_turns(repeat("a"), repeat("b")), 4))
-    ['a', 'a', 'b', 'a']
+    ['a', 'b', 'a', 'b']
     """
     while True:
-        yield next(first)
         yield next(first)
         yield next(second)
