@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxreason.text import Observation, observe
-from cxreason.text.ontology import FINDINGS, NORMAL_OF
+from cxreason.text.ontology import FINDINGS, NORMAL_OF, parents
 
 LUNGS = {"lung opacity", "lung lesion", "edema", "consolidation", "pneumonia", "atelectasis"}
 ACUTE = {"edema", "consolidation", "pneumonia", "pneumothorax", "pleural effusion"}
@@ -16,8 +16,16 @@ SENTENCES = [
     ("Large effusion on the right.", ["+pleural effusion right severe"], "a side behind its finding"),
     ("Bilateral pleural effusions.", ["+pleural effusion both"], "plural and both sides"),
     ("On the left, there is an effusion.", ["+pleural effusion left"], "a side ahead of the clause"),
-    ("The left costophrenic angle is blunted.", ["+pleural effusion left"], "a structure with a quality"),
-    ("Blunting of the right costophrenic angle.", ["+pleural effusion right"], "a quality of a structure"),
+    (
+        "The left costophrenic angle is blunted.",
+        ["+blunted costophrenic angle left"],
+        "a structure with a quality",
+    ),
+    (
+        "Blunting of the right costophrenic angle.",
+        ["+blunted costophrenic angle right"],
+        "a quality of a structure",
+    ),
     ("No blunting of the costophrenic angles.", ["-pleural effusion"], "a denied quality"),
     ("The costophrenic angles are sharp.", ["-pleural effusion"], "a normal statement"),
     (
@@ -51,7 +59,7 @@ SENTENCES = [
         "without reaches forward only",
     ),
     ("The right effusion has resolved.", ["-pleural effusion right resolved"], "resolved is absent"),
-    ("Interval removal of the endotracheal tube.", ["-support devices resolved"], "removed is absent"),
+    ("Interval removal of the endotracheal tube.", ["-endotracheal tube resolved"], "removed is absent"),
     ("The edema is no longer visible.", ["-edema resolved"], "gone is absent"),
     (
         "There is no change in the left effusion.",
@@ -77,7 +85,7 @@ SENTENCES = [
     ),
     (
         "Suspicious for a nodule, small effusion.",
-        ["?lung lesion", "+pleural effusion mild"],
+        ["?nodule", "+pleural effusion mild"],
         "doubt ends at the comma",
     ),
     ("? pneumonia", ["?pneumonia"], "a question mark in front"),
@@ -110,27 +118,31 @@ SENTENCES = [
     ("Displaced fracture of a left lower rib.", ["+fracture left left lower ribs"], "a place of ribs"),
     (
         "Small nodule in the right mid lung.",
-        ["+lung lesion right right mid lung mild"],
-        "nodule is lung lesion",
+        ["+nodule right right mid lung mild"],
+        "the most specific name",
     ),
-    ("A left-sided pacemaker is in place.", ["+support devices left"], "pacemaker is support devices"),
-    ("Right internal jugular line ends in the right atrium.", ["+support devices right"], "line as device"),
+    ("A left-sided pacemaker is in place.", ["+pacemaker left"], "a device"),
+    (
+        "Right internal jugular line ends in the right atrium.",
+        ["+central venous catheter right"],
+        "line as device",
+    ),
     ("The trachea is in line with the spine.", [], "line as a word"),
     (
         "Patchy infiltrate at the left base.",
-        ["+lung opacity left left lower lung"],
-        "infiltrate is lung opacity",
+        ["+infiltrate left left lower lung"],
+        "a place behind",
     ),
-    ("Airspace opacity in both lungs.", ["+consolidation both"], "airspace opacity is consolidation"),
-    ("Mild pulmonary vascular congestion.", ["+edema mild"], "congestion is edema"),
+    ("Airspace opacity in both lungs.", ["+airspace opacity both"], "both lungs"),
+    ("Mild pulmonary vascular congestion.", ["+vascular congestion mild"], "congestion"),
     (
         "Plate-like opacity at the right base.",
-        ["+atelectasis right right lower lung"],
-        "bands are atelectasis",
+        ["+linear opacity right right lower lung"],
+        "bands",
     ),
     ("Bibasilar atelectasis.", ["+atelectasis both both lower lung"], "both bases in one word"),
-    ("Pleural thickening on the left.", ["+pleural other left"], "pleural thickening"),
-    ("Pericardial effusion without mass effect.", [], "other effusions, no mass"),
+    ("Pleural thickening on the left.", ["+pleural thickening left"], "pleural thickening"),
+    ("Pericardial effusion without mass effect.", ["+pericardial effusion"], "no pleural effusion, no mass"),
     (
         "Consolidation in the left lower lung, effusion on the right.",
         ["+consolidation left left lower lung", "+pleural effusion right"],
@@ -138,7 +150,7 @@ SENTENCES = [
     ),
     (
         "There is a large left nodule, which has grown since the prior study.",
-        ["+lung lesion left severe worsening"],
+        ["+nodule left severe worsening"],
         "a relative clause",
     ),
     ("Look for an effusion.", [], "a plan"),
@@ -146,7 +158,7 @@ SENTENCES = [
     ("Check whether there is atelectasis: look at the pleural line.", [], "a plan in two parts"),
     (
         "Look at the angles: the left costophrenic angle is blunted.",
-        ["+pleural effusion left"],
+        ["+blunted costophrenic angle left"],
         "plan, then fact",
     ),
     ("Signs of pneumothorax would be a pleural line.", [], "knowledge is no observation"),
@@ -254,7 +266,7 @@ def test_any_text_is_read_without_error_and_with_true_offsets(text):
         assert 0 <= seen.start < seen.end <= len(text)
         assert text[seen.start : seen.end] in seen.sentence
         assert seen.sentence in text
-        assert seen.finding in FINDINGS
+        assert seen.finding in parents()
 
 
 # A letter that grows when it is lowered would move every offset behind it.

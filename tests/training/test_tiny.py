@@ -11,6 +11,7 @@ from cxreason.recipes import BaseModelRecipe, load, validate
 from cxreason.records import Study
 from cxreason.runs import read
 from cxreason.text import observe
+from cxreason.text.ontology import main_finding
 from cxreason.training import models, tiny, tiny_seeing, tiny_speaking
 
 
@@ -48,7 +49,7 @@ def test_what_a_lesson_says_of_an_image_is_true(studies):
         for question, reply in turns:
             if question.startswith("Look for"):
                 asked = question.removeprefix("Look for ").removesuffix(".").split(", ")
-                seen = {item.finding for item in observe(reply) if item.status == "present"}
+                seen = {main_finding(item.finding) for item in observe(reply) if item.status == "present"}
                 assert seen == {name for name in asked if study.labels[name]}, (question, reply)
                 checked += 1
             if question.startswith("How has"):

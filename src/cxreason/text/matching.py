@@ -12,13 +12,18 @@ from collections.abc import Sequence
 from typing import Literal
 
 from cxreason.text.observations import Observation
-from cxreason.text.ontology import PARENTS
+from cxreason.text.ontology import PARENTS, main_finding
 
 Relation = Literal["supported", "contradicted", "unmentioned_normal", "unmentioned_abnormal"]
 Statement = tuple[Observation, ...]
 """What one wording says: one observation, or all that a normal statement excludes at once."""
 
 ZONES = ("upper", "mid", "lower")
+
+
+def _name(seen: Observation) -> str:
+    """What an observation is compared by: a nodule and a mass are both lung lesions."""
+    return main_finding(seen.finding) or seen.finding
 
 
 def relation(claim: Observation, facts: Sequence[Observation]) -> Relation:
@@ -39,30 +44,30 @@ def relation(claim: Observation, facts: Sequence[Observation]) -> Relation:
 def _entails(fact: Observation, claim: Observation) -> bool:
     if fact.status != claim.status or _conflict(fact, claim):
         return False
-    if fact.finding == claim.finding:
+    if _name(fact) == _name(claim):
         # "no left effusion" does not say that there is none at all
         return claim.status != "absent" or fact.side in ("", "both", claim.side)
     if claim.status == "absent":
-        return PARENTS.get(claim.finding) == fact.finding and fact.side in ("", "both", claim.side)
-    return claim.status == "present" and PARENTS.get(fact.finding) == claim.finding
+        return PARENTS.get(_name(claim)) == _name(fact) and fact.side in ("", "both", claim.side)
+    return claim.status == "present" and PARENTS.get(_name(fact)) == _name(claim)
 
 
 def _both_sides(claim: Observation, facts: Sequence[Observation]) -> bool:
     """Left and right, told apart by the facts, are both."""
     if claim.side != "both":
         return False
-    one_sided = [fact for fact in facts if fact.finding == claim.finding and fact.status == claim.status]
+    one_sided = [fact for fact in facts if _name(fact) == _name(claim) and fact.status == claim.status]
     sides = {fact.side for fact in one_sided if not _conflict(fact, claim, sides=False)}
     return {"left", "right"} <= sides
 
 
 def _opposes(fact: Observation, claim: Observation) -> bool:
-    same = fact.finding == claim.finding
+    same = _name(fact) == _name(claim)
     if claim.status == "absent":
-        denied = same or (fact.status == "present" and PARENTS.get(fact.finding) == claim.finding)
+        denied = same or (fact.status == "present" and PARENTS.get(_name(fact)) == _name(claim))
         return denied and fact.status != "absent" and not _apart(fact.side, claim.side)
     if fact.status == "absent":
-        denied = same or PARENTS.get(claim.finding) == fact.finding
+        denied = same or PARENTS.get(_name(claim)) == _name(fact)
         return denied and not _apart(fact.side, claim.side)
     # Both say it is there, or may be: what differs is where, how much, or how it changed.
     return same and fact.status == claim.status and _conflict(fact, claim)
@@ -113,7 +118,7 @@ def statements(observations: Sequence[Observation]) -> list[Statement]:
         spans.setdefault(key, []).append(seen)
     distinct: dict[frozenset[tuple[str, str, str, str]], Statement] = {}
     for said in spans.values():
-        key = frozenset((seen.finding, seen.status, seen.side, seen.location) for seen in said)
+        key = frozenset((_name(seen), seen.status, seen.side, seen.location) for seen in said)
         distinct.setdefault(key, tuple(said))
     return list(distinct.values())
 
@@ -159,7 +164,7 @@ def match(first: Sequence[Observation], second: Sequence[Observation]) -> int:
 
 
 def _agree(one: Statement, other: Statement) -> bool:
-    pairs = [(a, b) for a in one for b in other if a.finding == b.finding]
+    pairs = [(a, b) for a in one for b in other if _name(a) == _name(b)]
     if any(a.status != b.status or _conflict(a, b) or _conflict(b, a) for a, b in pairs):
         return False
     return bool(pairs)

@@ -82,3 +82,7 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
         if sentence:
             yield start + len(piece) - len(piece.lstrip()), sentence
         start = end
+
+
+def sections(report: str) -> dict[str, str]:
+    return split(report)

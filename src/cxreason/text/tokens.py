@@ -1,0 +1,77 @@
+"""A sentence cut into the words that mean something to the reader.
+
+>>> [(token.kind, token.value) for token in tokens("Small effusion.")]
+[('severity', 'mild'), ('finding', 'pleural effusion')]
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cxreason.text.vocabulary import WORD, longest_first
+
+
+class Token(NamedTuple):
+    """One phrase of the lexicon as it stands in a sentence."""
+
+    kind: str
+    value: str
+    start: int
+    end: int
+    findings: tuple[str, ...] = ()
+    quality: str = ""
+    place: str = ""
+
+
+NOTHING = Token("", "", 0, 0)
+
+_PUNCTUATION = {
+    ",": "comma",
+    ";": "break",
+    ":": "colon",
+    "(": "comma",
+    ")": "comma",
+    "/": "or",
+    "?": "uncertain",
+    "--": "comma",
+    "\u2013": "comma",
+    "\u2014": "comma",
+}
+# str.lower can lengthen a text (dotted capital I), which would shift every offset behind it.
+_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"} | {0xA0: " ", 0x2019: "'"}
+
+
+def tokens(sentence: str) -> list[Token]:
+    """The tokens of a sentence in their order; at each place the longest phrase wins."""
+    lowered = sentence.lower() if sentence.isascii() else sentence.translate(_LOWER)
+    found = list(WORD.finditer(lowered))
+    words = [match.group() for match in found]
+    index = longest_first()
+    result: list[Token] = []
+    position, num_words = 0, len(words)
+    while position < num_words:
+        word = words[position]
+        for rest, meaning in index.get(word, ()):
+            after = position + 1 + len(rest)
+            if not rest or tuple(words[position + 1 : after]) == rest:
+                if meaning.kind != "ignore":
+                    start, end = found[position].start(), found[after - 1].end()
+                    result.append(
+                        Token(
+                            meaning.kind,
+                            meaning.value,
+                            start,
+                            end,
+                            meaning.findings,
+                            meaning.quality,
+                            meaning.place,
+                        )
+                    )
+                position = after
+                break
+        else:
+            kind = _PUNCTUATION.get(word) or ("comma" if word[0].isspace() else None)
+            if kind is not None:
+                result.append(Token(kind, "", found[position].start(), found[position].end()))
+            position += 1
+    return result
