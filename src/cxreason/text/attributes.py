@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 
 from cxreason.text.claims import PARTING, Claim, listed
@@ -39,6 +40,7 @@ def side_and_zone(words: list[Token]) -> tuple[str, str]:
     return side, zones.pop() if len(zones) == 1 else ""
 
 
+@cache
 def location(finding: str, side: str, zone: str) -> str:
     """The place in words, such as "left lower lung"; nothing where no zone is told or none makes sense."""
     if not zone or implies(finding, "support devices") or implies(finding, "edema"):

@@ -66,7 +66,7 @@ def _denied(scheme: str, finding: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=65_536)
-def _of_sentence(scheme: str, sentence: str) -> tuple[tuple[str, int], ...]:
+def of_sentence(scheme: str, sentence: str) -> tuple[tuple[str, int], ...]:
     found: dict[str, int] = {}
     for seen in read_sentence(sentence):
         if seen.status == "absent":
@@ -95,7 +95,7 @@ def label(report: str, scheme: Scheme = "nih14") -> dict[str, int | None]:
     read = [parts[name] for name in ("findings", "impression", "addendum", "last_paragraph") if name in parts]
     for text in read:
         for _, sentence in sentences(text):
-            for name, value in _of_sentence(scheme, sentence):
+            for name, value in of_sentence(scheme, sentence):
                 before = result[name]
                 if value == 1 or before is None or (value == -1 and before == 0):
                     result[name] = value

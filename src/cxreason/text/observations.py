@@ -21,6 +21,9 @@ from cxreason.text.clauses import clauses
 from cxreason.text.sections import sentences
 from cxreason.text.tokens import Token, tokens
 
+NAMING = frozenset(("finding", "abnormality", "structure"))
+"""Without one of these kinds of token a sentence can claim nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -76,12 +79,13 @@ def observe(text: str) -> list[Observation]:
 def read_sentence(sentence: str) -> tuple[Observation, ...]:
     """The observations of one sentence with offsets into it."""
     words = tokens(sentence)
-    if sentence.rstrip("\"')] ").endswith("?") or any(
-        token.kind == "hypothetical" and token.value == "sentence" for token in words
-    ):
+    kinds = {token[0] for token in words}
+    if not kinds & NAMING or sentence.rstrip("\"')] ").endswith("?"):
+        return ()
+    if "hypothetical" in kinds and any(token[:2] == ("hypothetical", "sentence") for token in words):
         return ()
     # "otherwise clear" cannot say which findings it spares, so it excludes none.
-    spared = any(token.kind == "otherwise" for token in words)
+    spared = "otherwise" in kinds
     found: list[Observation] = []
     for clause, planned in clauses(words):
         claims = claims_of(clause, planned)

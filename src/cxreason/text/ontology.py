@@ -65,7 +65,9 @@ def parents() -> dict[str, tuple[str, ...]]:
     >>> parents()["granuloma"]
     ('nodule',)
     """
-    known = {finding: (PARENTS[finding],) if finding in PARENTS else () for finding in FINDINGS}
+    known: dict[str, tuple[str, ...]] = {
+        finding: (PARENTS[finding],) if finding in PARENTS else () for finding in FINDINGS
+    }
     where: dict[str, str] = {}
     for place, (name, above) in lexicon_files.rows("concepts.tsv", 2):
         wider = tuple(above.split(", ")) if above else ()

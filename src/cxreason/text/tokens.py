@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cxreason.text.vocabulary import WORD, longest_first
+from cxreason.text.vocabulary import WORD, Meaning, tree
 
 
 class Token(NamedTuple):
@@ -46,32 +46,28 @@ def tokens(sentence: str) -> list[Token]:
     lowered = sentence.lower() if sentence.isascii() else sentence.translate(_LOWER)
     found = list(WORD.finditer(lowered))
     words = [match.group() for match in found]
-    index = longest_first()
+    root = tree()
     result: list[Token] = []
     position, num_words = 0, len(words)
     while position < num_words:
         word = words[position]
-        for rest, meaning in index.get(word, ()):
-            after = position + 1 + len(rest)
-            if not rest or tuple(words[position + 1 : after]) == rest:
-                if meaning.kind != "ignore":
-                    start, end = found[position].start(), found[after - 1].end()
-                    result.append(
-                        Token(
-                            meaning.kind,
-                            meaning.value,
-                            start,
-                            end,
-                            meaning.findings,
-                            meaning.quality,
-                            meaning.place,
-                        )
-                    )
-                position = after
+        branch, after = root.get(word), position + 1
+        meaning: Meaning | None = None
+        end = after
+        while branch is not None:
+            if "" in branch:
+                meaning, end = branch[""], after
+            if after == num_words:
                 break
-        else:
-            kind = _PUNCTUATION.get(word) or ("comma" if word[0].isspace() else None)
-            if kind is not None:
+            branch, after = branch.get(words[after]), after + 1
+        if meaning is None:
+            kind = _PUNCTUATION.get(word) or ("comma" if word[0].isspace() else "")
+            if kind:
                 result.append(Token(kind, "", found[position].start(), found[position].end()))
-            position += 1
+        elif meaning.kind != "ignore":
+            place = found[position].start(), found[end - 1].end()
+            result.append(
+                Token(meaning.kind, meaning.value, *place, meaning.findings, meaning.quality, meaning.place)
+            )
+        position = end
     return result

@@ -141,12 +141,17 @@ WORD = re.compile(r"[a-z]/[a-z]?\b|[a-z0-9']+|[,;:()/?]|--|\s-\s|[\u2013\u2014]"
 
 
 @cache
-def longest_first() -> dict[str, list[tuple[tuple[str, ...], Meaning]]]:
-    """First word -> (the words after it, meaning), the longest phrase first."""
-    index: dict[str, list[tuple[tuple[str, ...], Meaning]]] = {}
+def tree() -> dict:
+    """The phrases as a tree of words: each branch leads to the words that may follow; the key "" holds the
+    meaning of the phrase that ends there.
+
+    >>> tree()["pleural"]["effusion"][""].value
+    'pleural effusion'
+    """
+    root: dict = {}
     for phrase, meaning in phrases().items():
-        first, *rest = phrase.split(" ")
-        index.setdefault(first, []).append((tuple(rest), meaning))
-    for entries in index.values():
-        entries.sort(key=lambda entry: -len(entry[0]))
-    return index
+        branch = root
+        for word in phrase.split(" "):
+            branch = branch.setdefault(word, {})
+        branch[""] = meaning
+    return root
