@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxreason.text import Observation, observe
+from cxreason.text.observations import read_sentence
 from cxreason.text.ontology import FINDINGS, NORMAL_OF, parents
 
 LUNGS = {"lung opacity", "lung lesion", "edema", "consolidation", "pneumonia", "atelectasis"}
@@ -179,12 +180,58 @@ SENTENCES = [
     ("If the angle is blunted, there is effusion.", [], "a condition"),
     ("No, there is an effusion.", ["+pleural effusion"], "no as a word of its own"),
     ("So the answer is B, edema.", ["+edema"], "a conclusion"),
+    (
+        "No opacity to suggest pneumonia.",
+        ["-lung opacity", "-pneumonia"],
+        "a denial goes on",
+    ),
+    ("No typical findings of edema.", ["-edema"], "findings of something are not all findings"),
+    ("No acute, displaced rib fracture.", ["-rib fracture"], "a comma between describing words"),
+    ("No edema or visible effusion.", ["-edema", "-pleural effusion"], "visible describes what follows"),
+    ("Lungs are clear of edema, effusion or mass.", ["-edema", "-pleural effusion", "-mass"], "clear of"),
+    ("No increase in the small effusion.", ["+pleural effusion mild stable"], "no increase denies nothing"),
+    ("Pneumonia is not excluded.", ["?pneumonia"], "not excluded"),
+    ("Question small effusion.", ["?pleural effusion mild"], "a question in a statement"),
+    ("An effusion is suspected.", ["?pleural effusion"], "suspected behind"),
+    ("Effusion, if any, is small.", ["?pleural effusion mild"], "if any"),
+    ("Edema versus pneumonia.", ["?edema alternative", "?pneumonia alternative"], "versus"),
+    ("Findings suggest edema.", ["+edema suggested"], "suggested"),
+    ("Opacity consistent with pneumonia.", ["+lung opacity", "+pneumonia"], "consistent with asserts"),
+    ("There is likely a small effusion.", ["+pleural effusion mild"], "likely asserts"),
+    ("Differential includes edema, aspiration.", ["?edema", "?aspiration"], "a list of doubts"),
+    ("The effusion is no longer identified.", ["-pleural effusion resolved"], "no longer identified"),
+    (
+        "Status post lobectomy, with a small effusion.",
+        ["+pleural effusion mild"],
+        "until the comma",
+    ),
+    ("History of pneumonia.", [], "history"),
+    ("r/o pneumonia", [], "a question in short"),
+    ("Recommend CT to exclude a mass.", [], "a recommendation"),
+    ("Correlate clinically for pneumonia.", [], "advice"),
+    ("Opacity, follow up if it is a nodule.", ["+lung opacity"], "what stands before the if is said"),
+    ("XXXX effusion at the left ___.", ["+pleural effusion left"], "marks of de-identification"),
+    ("No XXXX effusion.", ["-pleural effusion"], "a masked word under a denial"),
+    ("Blunted left costophrenic XXXX.", ["+blunted costophrenic angle left"], "a masked angle"),
+    ("The aorta is tortuous and calcified.", ["+tortuous aorta", "+aortic calcification"], "two qualities"),
+    (
+        "Heart size is normal or mildly enlarged.",
+        ["-cardiomegaly", "+cardiomegaly mild"],
+        "two qualities of one heart",
+    ),
+    ("Calcified and unfolded aortic arch.", ["+aortic calcification", "+tortuous aorta"], "two in front"),
+    ("Normal heart size, lungs hazy.", ["-cardiomegaly", "+lung opacity"], "each structure has its own"),
+    ("Enlarged cardiac silhouette.", ["+enlarged cardiac silhouette"], "a kind of cardiomegaly"),
+    ("Right apical scarring.", ["+scarring right right upper lung"], "a place inside a synonym"),
+    ("Lung volumes are low.", ["+low lung volumes"], "volumes"),
+    ("Calcified right hilar lymph nodes.", ["+calcified lymph node right"], "a place between"),
+    ("Soft tissue emphysema.", ["+subcutaneous emphysema"], "not the emphysema of the lung"),
 ]
 
 
 def said(seen: Observation) -> str:
     sign = {"present": "+", "absent": "-", "uncertain": "?"}[seen.status]
-    parts = (sign + seen.finding, seen.side, seen.location, seen.severity, seen.change)
+    parts = (sign + seen.finding, seen.side, seen.location, seen.severity, seen.change, seen.hedge)
     return " ".join(part for part in parts if part)
 
 
@@ -296,3 +343,16 @@ def test_endless_repetition_is_read_in_a_blink(piece):
     started = time.perf_counter()
     observe(piece * 3000)
     assert time.perf_counter() - started < 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(sentence, max_size=5).flatmap(lambda one: st.tuples(st.just(one), st.permutations(one))))
+def test_the_order_of_sentences_changes_no_observation(orders):
+    one, other = (sorted(said(seen) for seen in observe(" ".join(order))) for order in orders)
+    assert one == other
+
+
+def test_a_sentence_that_repeats_is_read_once():
+    read_sentence.cache_clear()
+    observe("Small effusion. Small effusion. No edema. Small effusion.")
+    assert read_sentence.cache_info().misses == 2

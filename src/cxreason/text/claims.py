@@ -53,37 +53,53 @@ def _claims(clause: list[Token]) -> list[Claim]:
     claims: list[Claim] = []
     structures: list[int] = []
     described: list[int] = []  # the structures of the last quality: "normal or mildly enlarged"
-    quality: int | None = None
+    pending: list[int] = []  # qualities whose structure is still to come: "calcified and tortuous aorta"
     parted = True  # a separator since the last structure: "heart and mediastinum", but "bones of the chest"
     for position, token in enumerate(clause):
         kind = token.kind
         if kind in ("finding", "abnormality"):
             vague = kind == "abnormality"
             claims.append(Claim(token.findings, "present", position, position, trigger=position, vague=vague))
-            quality = None
+            pending = []
         elif kind in LISTING:
             parted = True
         elif kind == "structure":
-            if quality is not None and parted:
-                claims += _appearance(clause, position, quality, position)
-            elif quality is None and (parted or not structures):
+            ahead = [
+                claim for at in pending if parted for claim in _appearance(clause, position, at, position)
+            ]
+            if ahead and not _has_own_quality(clause, position):
+                claims += ahead
+            elif parted or not structures:
                 structures.append(position)
             parted = False
         elif token.quality:
-            if (
-                not structures
-                and described
-                and clause[position - 1 - (clause[position - 1].kind == "severity")].kind == "or"
-            ):
+            before = clause[position - 1 - (clause[position - 1].kind == "severity")].kind if position else ""
+            if not structures and before in LISTING and not _names_structure(clause[position + 1 :]):
                 structures = described
             if structures:
                 said = [claim for at in structures for claim in _appearance(clause, at, position, position)]
                 claims += said
-                if said or kind == "quality":
-                    described, structures, quality = structures, [], None
-            elif kind == "quality" or token.kind == "change":
-                quality, parted = position, True
+                if said:
+                    described, structures, pending = structures, [], []
+                    continue
+            if kind == "quality" or not pending:
+                pending = [*pending, position] if before in LISTING else [position]
+                parted = True
     return sorted(claims, key=lambda claim: (claim.first, claim.last))
+
+
+def _names_structure(clause: list[Token]) -> bool:
+    return any(token.kind == "structure" for token in clause)
+
+
+def _has_own_quality(clause: list[Token], structure: int) -> bool:
+    """Whether a structure is described behind: "normal heart size, lungs hazy"."""
+    for token in clause[structure + 1 :]:
+        if token.quality:
+            return token.kind == "quality"
+        if token.kind not in ("verb", "severity", "place", "structure", "and"):
+            return False
+    return False
 
 
 def _appearance(clause: list[Token], structure: int, quality: int, trigger: int) -> list[Claim]:
@@ -122,7 +138,7 @@ def _settle(clause: list[Token], claims: list[Claim], planned: bool) -> None:
             if kind == "uncertain":
                 negation = None if negated else negation
                 doubt, doubted = token, False
-            elif kind != "uncertain after" and following.kind != "comma":
+            elif kind != "uncertain after" and (following.kind, following.start) != ("comma", token.end):
                 # "No, there is ..." negates nothing
                 negation, negated = position, False
         elif kind in ("verb", "with"):
@@ -158,7 +174,7 @@ def _describes(clause: list[Token], position: int) -> bool:
 
 
 def _doubt(claim: Claim, cue: Token) -> None:
-    if cue.value == "suggested":
+    if cue.value.startswith("suggested"):
         claim.hedge = "suggested"
     else:
         claim.status, claim.dropped = "uncertain", claim.dropped or claim.normal
@@ -186,7 +202,7 @@ def _settles_backward(clause: list[Token], claims: list[Claim], position: int, l
     seen_next = following.kind == "verb" and following.value == "seen"
     if token.kind == "negation" and not (token.value == "not" and seen_next):
         return False
-    looks_back = token.value in ("either", "suggested") and position > last_claim
+    looks_back = token.value.endswith("either") and position > last_claim
     if token.kind == "uncertain" and not seen_next and not looks_back:
         return False
     earlier = [claim for claim in claims if claim.last < position]

@@ -82,8 +82,8 @@ def read_sentence(sentence: str) -> tuple[Observation, ...]:
     kinds = {token[0] for token in words}
     if not kinds & NAMING or sentence.rstrip("\"')] ").endswith("?"):
         return ()
-    if "hypothetical" in kinds and any(token[:2] == ("hypothetical", "sentence") for token in words):
-        return ()
+    if "hypothetical" in kinds:
+        words = _without_hypotheses(words)
     # "otherwise clear" cannot say which findings it spares, so it excludes none.
     spared = "otherwise" in kinds
     found: list[Observation] = []
@@ -96,6 +96,16 @@ def read_sentence(sentence: str) -> tuple[Observation, ...]:
             if not claim.dropped and not (spared and (claim.normal or claim.vague)):
                 found += _written(clause, claim, described, change)
     return tuple(found)
+
+
+def _without_hypotheses(words: list[Token]) -> list[Token]:
+    """What is left of a sentence that repeats a question (nothing) or holds an "if": what comes before it."""
+    for position, token in enumerate(words):
+        if token.kind == "hypothetical" and token.value == "sentence":
+            return []
+        if token.kind == "hypothetical" and token.value == "rest":
+            return words[:position]
+    return words
 
 
 def _written(clause: list[Token], claim: Claim, words: list[Token], change: str) -> Iterator[Observation]:

@@ -114,8 +114,8 @@ def sections(report: str) -> dict[str, str]:
     """Section name -> its text, in the order of the report; empty sections are left out.
 
     The usual names are indication, history, technique, comparison, examination, findings, impression,
-    addendum and last_paragraph; a header that nobody knows keeps its own name in small letters. Text before any header
-    is findings, or `preamble` where findings follow.
+    addendum and last_paragraph; a header that nobody knows keeps its own name in small letters. Text before
+    any header is findings, or `preamble` where findings follow.
 
     >>> sections("The lungs are clear.")
     {'findings': 'The lungs are clear.'}
@@ -164,7 +164,11 @@ def _renamed(found: dict[str, str]) -> dict[str, str]:
 
 
 # A line that wraps inside a sentence is no end; a blank line, a list mark or a capitalised line is one.
-_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|\n\s*\n|\n(?=[ \t]*(?:[-*\u2022]\s|\d+[.)]\s|[A-Z][a-z]))")
+_END = re.compile(
+    r"[.!?]+[\"')\]]*(?=\s|$)"
+    r"|(?<=[a-z])\.(?=[A-Z][a-z])"  # "size.No effusion", where a space was forgotten
+    r"|\n\s*\n|\n(?=[ \t]*(?:[-*\u2022]\s|\d+[.)]\s|[A-Z][a-z]))"
+)
 _ABBREVIATIONS = ("e.g.", "i.e.", "vs.", "dr.", "approx.", "cf.", "resp.")
 
 
