@@ -159,10 +159,10 @@ def speed(texts: list[str]) -> dict:
 
 
 def first_use() -> float:
-    """Seconds that the first report of a fresh process takes, which reads and checks the lexicon."""
+    """Seconds to import the reader in a fresh process, load and check the lexicon, and read one report."""
     code = (
-        "import time; from cxreason.text import observe; start = time.perf_counter();"
-        "observe('Small effusion.'); print(time.perf_counter() - start)"
+        "import time; start = time.perf_counter(); from cxreason.text import label;"
+        "label('Small effusion.'); print(time.perf_counter() - start)"
     )
     times = [subprocess.check_output([sys.executable, "-c", code], text=True) for _ in range(3)]
     return round(min(float(seconds) for seconds in times), 3)

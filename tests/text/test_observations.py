@@ -225,6 +225,10 @@ SENTENCES = [
     ("Right apical scarring.", ["+scarring right right upper lung"], "a place inside a synonym"),
     ("Lung volumes are low.", ["+low lung volumes"], "volumes"),
     ("Calcified right hilar lymph nodes.", ["+calcified lymph node right"], "a place between"),
+    ("Effusion is less likely, but not excluded.", ["?pleural effusion"], "a but that goes on"),
+    ("Opacity most suggestive of edema.", ["+lung opacity", "+edema"], "most suggestive of asserts"),
+    ("Lungs are aerated and clear of effusion.", ["-pleural effusion"], "aerated and clear of"),
+    ("Heart size normal.No effusion.", ["-cardiomegaly", "-pleural effusion"], "a forgotten space"),
     ("Soft tissue emphysema.", ["+subcutaneous emphysema"], "not the emphysema of the lung"),
 ]
 

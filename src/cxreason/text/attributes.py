@@ -61,6 +61,8 @@ def first_of(words: list[Token], kind: str) -> str:
 def changes(clause: list[Token], claims: list[Claim], words: list[list[Token]]) -> list[str]:
     """The change of each claim. Said of a whole list, it belongs to each member: "effusion and edema are
     unchanged"."""
+    if not any(token.kind == "change" for token in clause):
+        return [""] * len(claims)
     said = [first_of(near, "change") for near in words]
     for index, claim in enumerate(claims):
         end = claims[index + 1].first if index + 1 < len(claims) else len(clause)

@@ -21,6 +21,8 @@ def clauses(tokens: list[Token]) -> Iterator[tuple[list[Token], bool]]:
     appearance = 0
     for position, token in enumerate(tokens):
         kind = token.kind
+        if kind == "break" and _looks_back(tokens, position + 1):
+            continue
         if kind in ("break", "colon"):
             if asserts or plans or planned:
                 yield clause, planned
@@ -39,6 +41,11 @@ def clauses(tokens: list[Token]) -> Iterator[tuple[list[Token], bool]]:
         plans = plans or (kind == "hypothetical" and token.value == "fwd")
     if clause:
         yield clause, planned
+
+
+def _looks_back(tokens: list[Token], position: int) -> bool:
+    """Whether what follows a "but" still speaks of what stands before it: "less likely but not excluded"."""
+    return position < len(tokens) and tokens[position].kind in ("uncertain after", "negation after")
 
 
 def _starts_subject(clause: list[Token], tokens: list[Token], position: int) -> bool:

@@ -86,12 +86,15 @@ _WORDS = "|".join(
 _CAPITALS = _WORDS.upper().replace(r"\S+", r"\s+")
 _TITLED = "|".join(f"{name[0].upper()}(?i:{name[1:]})" for name in _WORDS.split("|"))
 _HEADER = re.compile(
-    rf"^[ \t]*(?P<line>(?i:{_WORDS}))[ \t]*(?::|$)"  # in any letters, with a colon or alone on its line
-    rf"|(?<=\s)(?P<inside>{_CAPITALS})[ \t]*:"  # in capitals inside a line
-    rf"|(?<=[.:;])\s+(?P<titled>{_TITLED}):"  # with one capital behind a full stop
-    r"|^[ \t]*(?P<added>ADDENDUM)\b(?!:)"
-    r"|^[ \t]*(?P<unknown>[A-Z][A-Z ()/,&\-]{2,60}):(?=\s)"  # any name in capitals that opens a line
-    r"|^(?P<rule>[ \t]*_{5,}[ \t]*)$",  # what parts an addendum from the report below it
+    r"^[ \t]*(?:"
+    rf"(?P<line>(?i:{_WORDS}))[ \t]*(?::|$)"  # in any letters, with a colon or alone on its line
+    r"|(?P<added>ADDENDUM)\b(?!:)"
+    r"|(?P<unknown>[A-Z][A-Z ()/,&\-]{2,60}):(?=\s)"  # any name in capitals that opens a line
+    r"|(?P<rule>_{5,}[ \t]*)$"  # what parts an addendum from the report below it
+    r")|(?<=\s)(?=[A-Z])(?:"
+    rf"(?=[A-Z]{{4}})(?P<inside>{_CAPITALS})[ \t]*:"  # in capitals inside a line
+    rf"|(?<=[.:;]\s)(?=[A-Z][a-z/ ()]+:)(?P<titled>{_TITLED}):"  # with one capital behind a full stop
+    r")",
     re.MULTILINE,
 )
 _TITLE_LINE = re.compile(r"^[ \t]*(?:FINAL REPORT|WET READ\b.*|PRELIMINARY REPORT)[ \t]*$", re.MULTILINE)
