@@ -229,6 +229,16 @@ SENTENCES = [
     ("Opacity most suggestive of edema.", ["+lung opacity", "+edema"], "most suggestive of asserts"),
     ("Lungs are aerated and clear of effusion.", ["-pleural effusion"], "aerated and clear of"),
     ("Heart size normal.No effusion.", ["-cardiomegaly", "-pleural effusion"], "a forgotten space"),
+    (
+        "No pneumothorax, bibasilar atelectasis.",
+        ["-pneumothorax", "+atelectasis both both lower lung"],
+        "a place",
+    ),
+    ("Effusion, right greater than left.", ["+pleural effusion both"], "greater than is no change"),
+    ("Likely atelectasis, less likely edema.", ["+atelectasis", "?edema"], "less likely in front"),
+    ("Near complete resolution of the edema.", ["+edema improving"], "nearly gone is still there"),
+    ("The edema has slightly decreased.", ["+edema improving"], "slightly sizes the change"),
+    ("The heart is enlarged but stable.", ["+cardiomegaly stable"], "a but inside a description"),
     ("Soft tissue emphysema.", ["+subcutaneous emphysema"], "not the emphysema of the lung"),
 ]
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from cxreason.text.claims import PARTING, Claim, listed
 from cxreason.text.ontology import implies
-from cxreason.text.tokens import Token
+from cxreason.text.tokens import NOTHING, Token
 
 MIDLINE = ("cardiomegaly", "enlarged cardiomediastinum")
 
@@ -54,6 +54,19 @@ def first_of(words: list[Token], kind: str) -> str:
         if token.kind == kind and not (
             before is not None and before.kind == "negation" and before.value == "not"
         ):
+            return token.value
+    return ""
+
+
+def severity_of(claim_words: list[Token], words: list[Token]) -> str:
+    """The size told near a claim. "Slightly decreased" sizes the change, unless it is the claim's own word
+    ("mildly increased markings")."""
+    for index, token in enumerate(words):
+        if token.kind != "severity":
+            continue
+        after = words[index + 1] if index + 1 < len(words) else NOTHING
+        sizes_change = after.kind == "change" and after.value in ("worsening", "improving")
+        if not sizes_change or after in claim_words:
             return token.value
     return ""
 

@@ -149,7 +149,7 @@ def _settle(clause: list[Token], claims: list[Claim], planned: bool) -> None:
         elif kind == "comma" and plan == "near":
             plan = ""
         elif kind in ("comma", "and") and position > last_or:
-            fresh = following.kind in ("severity", "change") or following[:2] == ("article", "a")
+            fresh = following.kind in ("severity", "change", "place") or following[:2] == ("article", "a")
             negation = None if negated and fresh else negation
             doubt = None if doubted and doubt is not None and doubt.value != "list" else doubt
         for claim in by_trigger.get(position, ()):

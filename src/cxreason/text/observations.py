@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cxreason.text.attributes import MIDLINE, changes, first_of, location, reach, side_and_zone
+from cxreason.text.attributes import MIDLINE, changes, location, reach, severity_of, side_and_zone
 from cxreason.text.claims import Claim, Hedge, Status, claims_of
 from cxreason.text.clauses import clauses
 from cxreason.text.sections import sentences
@@ -111,7 +111,7 @@ def _without_hypotheses(words: list[Token]) -> list[Token]:
 def _written(clause: list[Token], claim: Claim, words: list[Token], change: str) -> Iterator[Observation]:
     side, zone = side_and_zone(words)
     absent = claim.status == "absent"
-    severity = "" if absent else first_of(words, "severity")
+    severity = "" if absent else severity_of(clause[claim.first : claim.last + 1], words)
     for finding in claim.findings:
         midline = finding in MIDLINE
         yield Observation(
