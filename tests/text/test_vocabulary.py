@@ -73,7 +73,7 @@ def lexicon(tmp_path, monkeypatch):
         ("cues.tsv", "perhaps\t\tgouty", "unknown kind 'perhaps'"),
         ("appearances.tsv", "heart\tnormal\tabsent\tedema", "heart normal stands twice"),
         ("appearances.tsv", "heart\tgouty\tmaybe\tedema", "status 'maybe'"),
-        ("labels.tsv", "nih14\tGout\tgout\t", "unknown finding 'gout'"),
+        ("labels.tsv", "nih14\tGout\tgout\t-", "unknown finding 'gout'"),
     ],
 )
 def test_a_mistake_in_the_lexicon_is_named_with_its_line(lexicon, file, line, complaint):

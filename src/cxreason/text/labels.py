@@ -36,7 +36,7 @@ def schemes() -> dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]]:
     """Scheme -> label -> (concepts that give it, concepts that do not), in the dataset's order."""
     known: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {}
     for place, (scheme, name, concepts, but) in rows("labels.tsv", 4):
-        wanted, unwanted = (tuple(part.split(", ")) if part else () for part in (concepts, but))
+        wanted, unwanted = (tuple(part.split(", ")) if part != "-" else () for part in (concepts, but))
         for concept in wanted + unwanted:
             if concept not in parents():
                 raise ValueError(f"{place}: unknown finding {concept!r}")

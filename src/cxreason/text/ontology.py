@@ -70,7 +70,7 @@ def parents() -> dict[str, tuple[str, ...]]:
     }
     where: dict[str, str] = {}
     for place, (name, above) in lexicon_files.rows("concepts.tsv", 2):
-        wider = tuple(above.split(", ")) if above else ()
+        wider = tuple(above.split(", ")) if above != "-" else ()
         if name in where:
             raise ValueError(f"{place}: concept {name!r} stands twice")
         if name in FINDINGS and wider != known[name]:
