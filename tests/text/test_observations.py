@@ -212,7 +212,7 @@ SENTENCES = [
     ("Opacity, follow up if it is a nodule.", ["+lung opacity"], "what stands before the if is said"),
     ("XXXX effusion at the left ___.", ["+pleural effusion left"], "marks of de-identification"),
     ("No XXXX effusion.", ["-pleural effusion"], "a masked word under a denial"),
-    ("Blunted left costophrenic XXXX.", ["+blunted costophrenic angle left"], "a masked angle"),
+    ("Blunted costophrenic XXXX on the left.", ["+blunted costophrenic angle left"], "a masked angle"),
     ("The aorta is tortuous and calcified.", ["+tortuous aorta", "+aortic calcification"], "two qualities"),
     (
         "Heart size is normal or mildly enlarged.",
@@ -349,7 +349,20 @@ def test_sentences_mean_the_same_wherever_they_stand(first, second):
 
 
 @pytest.mark.parametrize(
-    "piece", ["effusion ", "no effusion, ", "the heart, the ", "e.g. ", "but ", "? ", "and edema ", "\n"]
+    "piece",
+    [
+        "effusion ",
+        "no effusion, ",
+        "the heart, the ",
+        "e.g. ",
+        "but ",
+        "? ",
+        "and edema ",
+        "\n",
+        "heart normal or ",
+        "calcified, aorta, ",
+        "heart, large, ",
+    ],
 )
 def test_endless_repetition_is_read_in_a_blink(piece):
     import time

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from cxreason.text.clauses import LISTING
+from cxreason.text.clauses import FAR, LISTING
 from cxreason.text.ontology import implies
 from cxreason.text.tokens import NOTHING, Token
 from cxreason.text.vocabulary import appearances
@@ -21,6 +21,8 @@ Hedge = Literal["", "suggested", "alternative"]
 """How a finding is said to be there, where it is not plainly said: "suggests edema" is present, "edema versus
 infection" uncertain. What is made of either is the reader's choice."""
 PARTING = ("comma", "and", "or", "with")
+MANY = 8
+"""More structures than any sentence describes at once; keeps endless repetition cheap to read."""
 
 
 @dataclass(slots=True)
@@ -69,13 +71,13 @@ def _claims(clause: list[Token]) -> list[Claim]:
             ]
             if ahead and not _has_own_quality(clause, position):
                 claims += ahead
-            elif parted or not structures:
+            elif (parted or not structures) and len(structures) < MANY:
                 structures.append(position)
             parted = False
         elif token.quality:
             before = clause[position - 1 - (clause[position - 1].kind == "severity")].kind if position else ""
-            if not structures and before in LISTING and not _names_structure(clause[position + 1 :]):
-                structures = described
+            if not structures and before in LISTING and not _names_structure(clause, position + 1):
+                structures = [at for at in described if position - at < FAR]
             if structures:
                 said = [claim for at in structures for claim in _appearance(clause, at, position, position)]
                 claims += said
@@ -83,18 +85,18 @@ def _claims(clause: list[Token]) -> list[Claim]:
                     described, structures, pending = structures, [], []
                     continue
             if kind == "quality" or not pending:
-                pending = [*pending, position] if before in LISTING else [position]
+                pending = [*pending[-1:], position] if before in LISTING else [position]
                 parted = True
     return sorted(claims, key=lambda claim: (claim.first, claim.last))
 
 
-def _names_structure(clause: list[Token]) -> bool:
-    return any(token.kind == "structure" for token in clause)
+def _names_structure(clause: list[Token], position: int) -> bool:
+    return any(token.kind == "structure" for token in clause[position : position + FAR])
 
 
 def _has_own_quality(clause: list[Token], structure: int) -> bool:
     """Whether a structure is described behind: "normal heart size, lungs hazy"."""
-    for token in clause[structure + 1 :]:
+    for token in clause[structure + 1 : structure + FAR]:
         if token.quality:
             return token.kind == "quality"
         if token.kind not in ("verb", "severity", "place", "structure", "and"):
