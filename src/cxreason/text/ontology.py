@@ -46,6 +46,18 @@ PARENTS: dict[str, str] = dict.fromkeys(
 )
 """Finding -> the wider finding that it implies. Denying the wider one denies the narrower ones."""
 
+
+@cache
+def implies(finding: str, wider: str) -> bool:
+    """Whether whatever is the one finding is also the other: itself, its parent, and its parent's parents.
+
+    >>> implies("consolidation", "lung opacity"), implies("lung opacity", "consolidation")
+    (True, False)
+    """
+    parent = PARENTS.get(finding)
+    return finding == wider or (parent is not None and implies(parent, wider))
+
+
 NORMAL_OF: dict[str, str] = {
     "enlarged cardiomediastinum": "the mediastinum is of normal width",
     "cardiomegaly": "the heart is normal in size",
