@@ -23,6 +23,30 @@ class RecipeError(UserError):
     """What is wrong with a recipe: file, key, fault and what to write, in one line."""
 
 
+class EndpointSettings(BaseModel):
+    """How a model on an OpenAI-compatible server is asked. The key is never in a recipe, only its name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern="^https?://", description="base address, as in http://localhost:8000/v1")
+    model: str = Field(description="the model's name on that server")
+    api_key_variable: str = Field("OPENAI_API_KEY", description="environment variable that holds the key")
+    temperature: float = Field(0.0, ge=0, description="0 = the most likely words")
+    max_tokens: int = Field(4096, ge=1, description="a reply is cut here")
+    json_form: Literal["schema", "object", "text"] = Field(
+        "schema", description="what the server can be held to: a JSON schema, a JSON object, or words only"
+    )
+    concurrency: int = Field(8, ge=1, description="calls under way at a time")
+    requests_per_minute: float | None = Field(None, gt=0, description="most calls a minute; null = no limit")
+    timeout_seconds: float = Field(120.0, gt=0, description="a slower answer is asked for again")
+    attempts: int = Field(5, ge=1, description="how often one call is made before it counts as failed")
+    retry_seconds: float = Field(1.0, ge=0, description="first wait between attempts; doubles each time")
+    price_in: float = Field(0.0, ge=0, description="price of a million tokens read")
+    price_out: float = Field(0.0, ge=0, description="price of a million tokens written")
+    extra: dict[str, Any] = Field({}, description="added to each request as it is")
+    seed: int = 17
+
+
 class Recipe(BaseModel):
     """What all recipes share: unknown keys are refused and nothing changes after loading."""
 
