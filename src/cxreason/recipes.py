@@ -111,10 +111,11 @@ class GrpoRecipe(Recipe):
     reasoning_share: float = Field(0.5, ge=0, le=1, description="share of the prompts that ask for reasoning")
     num_rows: int = Field(ge=1, description="prompts to train on")
     dialect: Literal["think", "boxed"] = Field("think", description="how the model is asked and answers")
-    rewards: dict[Literal["format", "answer", "process"], float] = Field(
+    rewards: dict[Literal["format", "answer", "process", "process_guarded"], float] = Field(
         {"format": 1.0, "answer": 1.0, "process": 1.0},
         min_length=1,
-        description="weight of each reward; 0 = logged only",
+        description="weight of each reward; 0 = logged only; `process` is the paper's, `process_guarded` "
+        "cannot be gamed by padding or listing (docs/rewards.md)",
     )
     max_pixels: int = Field(262_144, ge=784, description="images get a size below this")
     freeze_vision: bool = Field(False, description="hold the vision tower still, as CheXOne's stage 2 does")
@@ -142,8 +143,10 @@ class ScoreRecipe(Recipe):
 
     predictions: tuple[Path, ...] = Field(min_length=1, description="run folders of `predict`")
     samples: Path = Field(description="run folder of `mine`, or of `build` where no reasoning is scored")
-    radrscore: Literal["paper", "strict"] = Field(
-        "paper", description="RadRScore as printed or strict about polarity"
+    radrscore: Literal["paper", "released", "strict"] = Field(
+        "paper",
+        description="RadRScore as printed, as the authors' scorer behaves, or strict: what is not mentioned "
+        "earns nothing",
     )
     bootstrap_draws: int = Field(1000, ge=1, description="resamples behind each interval")
     seed: int = 17

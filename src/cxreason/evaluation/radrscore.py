@@ -40,6 +40,7 @@ from cxreason.text.matching import (
     partners,
     statements,
 )
+from cxreason.text.matching import judge as relation_of
 from cxreason.text.observations import Observation, observe
 from cxreason.text.ontology import phrase_pattern, phrases
 from cxreason.text.sections import sentences
@@ -242,7 +243,7 @@ def _steps(trace: str, observations: Sequence[Observation]) -> list[list[Stateme
 
 
 def _effective(step: Sequence[Statement], reference: Facts) -> bool:
-    found = {decide(statement, reference).relation for statement in step}
+    found = {relation_of(statement, reference) for statement in step}
     return "supported" in found and "contradicted" not in found
 
 
@@ -267,7 +268,7 @@ def factuality(trace: str, report: str, mode: RadRScoreMode = "paper") -> float 
     said = statements(observe(trace), collapse=mode != "released")
     if not said:
         return 0.0
-    relations: Counter[Relation] = Counter([decide(statement, known).relation for statement in said])
+    relations: Counter[Relation] = Counter([relation_of(statement, known) for statement in said])
     return _num_factual(relations, mode) / len(said)
 
 
@@ -338,7 +339,7 @@ def mark_sentences(reasoning: str, report: str) -> list[tuple[str, Mark]]:
     facts = facts_of(report)
     marked: list[tuple[str, Mark]] = []
     for _, sentence in sentences(reasoning):
-        found = {_MARKS[decide(statement, facts).relation] for statement in statements(observe(sentence))}
+        found = {_MARKS[relation_of(statement, facts)] for statement in statements(observe(sentence))}
         worst: Mark = "no claim"
         for mark in ("supported", "not in the report", "contradicted"):
             worst = mark if mark in found else worst

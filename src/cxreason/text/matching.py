@@ -25,6 +25,8 @@ Statement = tuple[Observation, ...]
 """What one wording says: one observation, or all that a normal statement excludes at once."""
 
 ZONES = ("upper", "mid", "lower")
+MOST_REMEMBERED = 4096
+"""Verdicts that one text's facts keep: more different claims than rollouts make, in a few hundred kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +51,44 @@ class Facts:
     'Left effusion.'
     """
 
-    __slots__ = ("_about", "_numbers", "observations", "statements")
+    __slots__ = ("_about", "_decided", "_findings", "_numbers", "observations", "statements")
 
     def __init__(self, observations: Sequence[Observation]):
         self.observations = tuple(observations)
-        kept, numbers = _distinct(self.observations)
-        self.statements: tuple[Statement, ...] = tuple(kept)
-        self._numbers = numbers
+        self.statements: tuple[Statement, ...] = tuple(statements(self.observations))
+        self._numbers = {id(seen): number for number, said in enumerate(self.statements) for seen in said}
+        self._findings = {seen.finding for said in self.statements for seen in said}
         self._about: dict[str, tuple[Observation, ...]] = {}
+        # Rollouts of one prompt say much the same, so a verdict is kept for the next that asks.
+        self._decided: dict[object, tuple[Relation, tuple[Observation, ...]]] = {}
 
     def about(self, finding: str) -> tuple[Observation, ...]:
-        """The facts that can decide about a finding: of itself, of what it implies, of what implies it."""
+        """The facts that can decide about a finding: of itself, of what it implies, of what implies it.
+
+        In the order of the text, without repetitions.
+        """
         found = self._about.get(finding)
         if found is None:
-            found = self._about[finding] = tuple(
-                fact
-                for fact in self.observations
-                if implies(fact.finding, finding) or implies(finding, fact.finding)
+            related = {one for one in self._findings if implies(one, finding) or implies(finding, one)}
+            found = self._about[finding] = (
+                tuple(seen for said in self.statements for seen in said if seen.finding in related)
+                if related
+                else ()
             )
         return found
 
+    def decided(self, claim: Observation) -> tuple[Relation, tuple[Observation, ...]]:
+        """How one claim stands, and the facts that decide it."""
+        key = (claim.finding, claim.status, claim.side, claim.location, claim.severity, claim.change)
+        found = self._decided.get(key)
+        if found is None:
+            if len(self._decided) >= MOST_REMEMBERED:
+                self._decided.clear()
+            found = self._decided[key] = _decide(claim, self)
+        return found
+
     def number_of(self, fact: Observation) -> int:
-        """The position in `statements` of the statement that one of the observations belongs to."""
+        """The position in `statements` of the statement that a fact from a verdict's evidence belongs to."""
         return self._numbers[id(fact)]
 
 
@@ -82,7 +100,7 @@ def relation(claim: Observation, facts: Sequence[Observation] | Facts) -> Relati
     Contradicted: the facts speak of it and none agrees, so also the wrong side and the wrong size.
     A doubt supports nothing but a doubt. What is denied on one side says nothing about the other.
     """
-    return _decide(claim, _known(facts))[0]
+    return _known(facts).decided(claim)[0]
 
 
 def decide(said: Statement, facts: Sequence[Observation] | Facts) -> Verdict:
@@ -95,11 +113,11 @@ def decide(said: Statement, facts: Sequence[Observation] | Facts) -> Verdict:
     """
     known = _known(facts)
     if len(said) == 1:
-        outcome, evidence = _decide(said[0], known)
+        outcome, evidence = known.decided(said[0])
         return Verdict(outcome, said, evidence)
     found: dict[Relation, list[Observation]] = {}
     for claim in said:
-        outcome, evidence = _decide(claim, known)
+        outcome, evidence = known.decided(claim)
         kept = found.setdefault(outcome, [])
         kept += [fact for fact in evidence if not any(fact is other for other in kept)]
     for worst in ("contradicted", "supported", "unmentioned_abnormal"):
@@ -115,6 +133,8 @@ def judge(said: Statement, facts: Sequence[Observation] | Facts) -> Relation:
     >>> judge(tuple(observe("The lungs are clear.")), observe("Left lower lung consolidation."))
     'contradicted'
     """
+    if len(said) == 1:
+        return _known(facts).decided(said[0])[0]
     return decide(said, facts).relation
 
 
@@ -169,6 +189,16 @@ def _opposes(fact: Observation, claim: Observation) -> bool:
     return fact.finding == claim.finding and fact.status == claim.status and _conflict(fact, claim)
 
 
+def contradict(one: Observation, other: Observation) -> bool:
+    """Whether one says that something is there and the other that it is not. Sizes do not matter here.
+
+    >>> from cxreason.text import observe
+    >>> contradict(*observe("There is a consolidation. There is no lung opacity."))
+    True
+    """
+    return {one.status, other.status} == {"present", "absent"} and _opposes(one, other)
+
+
 def _apart(one: str, other: str) -> bool:
     return one != other and one in ("left", "right") and other in ("left", "right")
 
@@ -213,62 +243,52 @@ def statements(observations: Sequence[Observation], *, collapse: bool = True) ->
     >>> [len(said) for said in statements(observe("Lungs are clear. No edema. No oedema."))]
     [6, 1]
     """
-    if collapse:
-        return _distinct(observations)[0]
-    return [tuple(said) for said in _by_span(observations).values()]
+    groups = _by_span(observations)
+    if not collapse:
+        return [tuple(said) for said in groups]
+    # About the same thing: how exactly it is told -> the first statement that tells it so.
+    alike: dict[object, dict[object, list[Observation]]] = {}
+    for said in groups:
+        if len(said) == 1:
+            seen = said[0]
+            subject: object = (seen.finding, seen.status, seen.side, seen.location)
+            details: object = (seen.severity, seen.change)
+        else:
+            subject = frozenset((seen.finding, seen.status, seen.side, seen.location) for seen in said)
+            details = frozenset((seen.finding, seen.severity, seen.change) for seen in said)
+        tellings = alike.get(subject)
+        if tellings is None:
+            alike[subject] = {details: said}
+        else:
+            tellings.setdefault(details, said)
+    if all(len(tellings) == 1 for tellings in alike.values()):
+        return [tuple(said) for tellings in alike.values() for said in tellings.values()]
+    kept = {
+        id(_fullest(said, list(tellings.values())))
+        for tellings in alike.values()
+        for said in tellings.values()
+    }
+    return [tuple(said) for said in groups if id(said) in kept]
 
 
-def _by_span(observations: Sequence[Observation]) -> dict[object, list[Observation]]:
+def _by_span(observations: Sequence[Observation]) -> list[list[Observation]]:
     spans: dict[object, list[Observation]] = {}
     for number, seen in enumerate(observations):
         key = (seen.start, seen.end) if seen.end > seen.start else -number - 1
-        spans.setdefault(key, []).append(seen)
-    return spans
+        if key in spans:
+            spans[key].append(seen)
+        else:
+            spans[key] = [seen]
+    return list(spans.values())
 
 
-def _distinct(observations: Sequence[Observation]) -> tuple[list[Statement], dict[int, int]]:
-    """The distinct statements, and for each observation (by identity) the number of its statement."""
-    groups = list(_by_span(observations).values())
-    # About the same thing: how exactly it is told -> the first statement that tells it so.
-    alike: dict[object, dict[object, list[Observation]]] = {}
-    keys = [(_subject(said), _details(said)) for said in groups]
-    for said, (subject, details) in zip(groups, keys, strict=True):
-        alike.setdefault(subject, {}).setdefault(details, said)
-    distinct: list[Statement] = []
-    position: dict[int, int] = {}
-    numbers: dict[int, int] = {}
-    for said, (subject, details) in zip(groups, keys, strict=True):
-        full = _fullest(alike[subject][details], alike[subject])
-        if id(full) not in position:
-            position[id(full)] = len(distinct)
-            distinct.append(tuple(full))
-        for seen in said:
-            numbers[id(seen)] = position[id(full)]
-    return distinct, numbers
-
-
-def _subject(said: Sequence[Observation]) -> object:
-    if len(said) == 1:
-        seen = said[0]
-        return seen.finding, seen.status, seen.side, seen.location
-    return frozenset((seen.finding, seen.status, seen.side, seen.location) for seen in said)
-
-
-def _details(said: Sequence[Observation]) -> object:
-    if len(said) == 1:
-        return said[0].severity, said[0].change
-    return frozenset((seen.finding, seen.severity, seen.change) for seen in said)
-
-
-def _fullest(said: list[Observation], alike: dict[object, list[Observation]]) -> list[Observation]:
+def _fullest(said: Sequence[Observation], alike: Sequence[list[Observation]]) -> Sequence[Observation]:
     """The first of the statements about the same thing that says all that this one says, and most."""
-    if len(alike) == 1:
-        return said
-    fuller = [other for other in alike.values() if _covers(other, said)]
+    fuller = [other for other in alike if _covers(other, said)]
     return max(fuller, key=lambda other: sum(bool(seen.severity) + bool(seen.change) for seen in other))
 
 
-def _covers(full: list[Observation], said: list[Observation]) -> bool:
+def _covers(full: Sequence[Observation], said: Sequence[Observation]) -> bool:
     return all(
         any(
             seen.finding == other.finding

@@ -1,0 +1,95 @@
+"""What a trace is worth against a report, so counted that no way of talking pays but saying what is there.
+
+Factuality alone pays for saying little, and for "no fracture, no edema, no ..."; completeness alone pays for
+listing everything. Here both are one sum, as in an exam with negative marks:
+
+    worth = max(0, right - wrong) / total
+
+    total   every finding of the report weighs 1; its normal statements together weigh a quarter of the
+            findings, or 1 where there is no finding
+    right   the weight of the report's statements that the trace makes, one to one
+    wrong   1 for each statement of the trace that the report contradicts, or for each finding that it does
+            not mention
+
+A normal statement that the report does not mention is neither paid nor punished. Repetition is one statement.
+Listing all findings is wrong more often than right, and so is hedging. What the trace both says and denies is
+not right, and what stands in the question in the same words is not said.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from cxreason.evaluation.radrscore import facts_of
+from cxreason.text.matching import Facts, Statement, contradict, decide, judge, partners
+from cxreason.text.observations import Observation, observe
+
+SHARE_OF_NORMALS = 0.25
+"""What all normal statements of a report weigh together, where its findings weigh 1 in all."""
+
+
+def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
+    """The worth of a trace in [0, 1]; `question` is all that the model was asked with, options included.
+
+    0.0 where the trace claims nothing; None where the report says nothing to check against.
+
+    >>> report = "Left effusion. Cardiomegaly."
+    >>> guarded_worth("There is a left effusion. No fracture.", report)
+    0.5
+    >>> guarded_worth("There is a left effusion and a fracture.", report)
+    0.0
+    """
+    known = facts_of(report)
+    if not known.observations:
+        return None
+    said = Facts(_own_words(trace, question))
+    if not said.observations:
+        return 0.0
+    wrong = sum(judge(one, known) in ("contradicted", "unmentioned_abnormal") for one in said.statements)
+    steady = _without_contradictions(said, known)
+    paired = partners([decide(statement, steady) for statement in known.statements], steady)
+    weights = _weights(known.statements)
+    right = sum(weight for weight, partner in zip(weights, paired, strict=True) if partner is not None)
+    return max(0.0, right - wrong) / sum(weights)
+
+
+def _weights(report: tuple[Statement, ...]) -> list[float]:
+    normal = [all(seen.status == "absent" for seen in statement) for statement in report]
+    num_normal, num_findings = sum(normal), len(normal) - sum(normal)
+    all_normals = SHARE_OF_NORMALS * num_findings if num_findings else 1.0
+    return [all_normals / num_normal if is_normal else 1.0 for is_normal in normal]
+
+
+def _own_words(trace: str, question: str) -> list[Observation]:
+    """The observations of a trace, less those of sentences that stand in the question in the same words."""
+    observations = observe(trace)
+    if not question:
+        return observations
+    asked = _words(question)
+    copied = {sentence for sentence in {seen.sentence for seen in observations} if _words(sentence) in asked}
+    return [seen for seen in observations if seen.sentence not in copied] if copied else observations
+
+
+@lru_cache(maxsize=32_768)
+def _words(text: str) -> str:
+    # The spaces at both ends keep a word from being found inside another.
+    words = " ".join(re.findall(r"[^\W_]+", text.casefold()))
+    return f" {words} "
+
+
+def _without_contradictions(said: Facts, known: Facts) -> Facts:
+    """What the trace says and does not deny elsewhere. Where the report itself says both, as an earlier and
+    a later one do, both may be said."""
+    denied: set[int] = set()
+    for denial in (seen for statement in said.statements for seen in statement if seen.status == "absent"):
+        for other in said.about(denial.finding):
+            if (
+                other.status == "present"
+                and contradict(denial, other)
+                and {known.decided(denial)[0], known.decided(other)[0]} != {"supported"}
+            ):
+                denied |= {id(denial), id(other)}
+    if not denied:
+        return said
+    return Facts([seen for statement in said.statements for seen in statement if id(seen) not in denied])
