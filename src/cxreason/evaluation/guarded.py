@@ -7,7 +7,8 @@ listing everything. Here both are one sum, as in an exam with negative marks:
 
     total   every finding of the report weighs 1; its normal statements together weigh a quarter of the
             findings, or 1 where there is no finding
-    right   the weight of the report's statements that the trace makes, one to one
+    right   the weight of the report's statements that the trace makes, one to one; half of it where the
+            report names a side and the trace does not
     wrong   1 for each statement of the trace that the report contradicts, or for each finding that it does
             not mention
 
@@ -22,11 +23,13 @@ import re
 from functools import lru_cache
 
 from cxreason.evaluation.radrscore import facts_of
-from cxreason.text.matching import Facts, Statement, contradict, decide, judge, partners
+from cxreason.text.matching import Facts, Statement, Verdict, contradict, decide, judge, partners
 from cxreason.text.observations import Observation, observe
 
 SHARE_OF_NORMALS = 0.25
 """What all normal statements of a report weigh together, where its findings weigh 1 in all."""
+WORTH_WITHOUT_SIDE = 0.5
+"""A bare name cannot be wrong about the side, so it must not pay as much as one that dares to say it."""
 
 
 def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
@@ -37,8 +40,8 @@ def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
     >>> report = "Left effusion. Cardiomegaly."
     >>> guarded_worth("There is a left effusion. No fracture.", report)
     0.5
-    >>> guarded_worth("There is a left effusion and a fracture.", report)
-    0.0
+    >>> guarded_worth("There is an effusion.", report), guarded_worth("Left effusion, fracture.", report)
+    (0.25, 0.0)
     """
     known = facts_of(report)
     if not known.observations:
@@ -48,10 +51,20 @@ def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
         return 0.0
     wrong = sum(judge(one, known) in ("contradicted", "unmentioned_abnormal") for one in said.statements)
     steady = _without_contradictions(said, known)
-    paired = partners([decide(statement, steady) for statement in known.statements], steady)
+    told = [decide(statement, steady) for statement in known.statements]
     weights = _weights(known.statements)
-    right = sum(weight for weight, partner in zip(weights, paired, strict=True) if partner is not None)
+    right = sum(
+        weight * _precision(verdict)
+        for weight, verdict, partner in zip(weights, told, partners(told, steady), strict=True)
+        if partner is not None
+    )
     return max(0.0, right - wrong) / sum(weights)
+
+
+def _precision(told: Verdict) -> float:
+    """1, or WORTH_WITHOUT_SIDE where a finding of the report has a side that the trace leaves open."""
+    sided = any(seen.side and seen.status != "absent" for seen in told.claim)
+    return WORTH_WITHOUT_SIDE if sided and not any(fact.side for fact in told.evidence) else 1.0
 
 
 def _weights(report: tuple[Statement, ...]) -> list[float]:
