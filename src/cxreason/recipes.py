@@ -148,6 +148,13 @@ class ScoreRecipe(Recipe):
         description="RadRScore as printed, as the authors' scorer behaves, or strict: what is not mentioned "
         "earns nothing",
     )
+    judge: EndpointSettings | None = Field(
+        None,
+        description="language model that reads for RadRScore, with the keys of an endpoint; null = rules",
+    )
+    judge_cache: Path | None = Field(
+        None, description="file of what the judge said, to share between runs; null = judge.jsonl in `out`"
+    )
     bootstrap_draws: int = Field(1000, ge=1, description="resamples behind each interval")
     seed: int = 17
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -105,6 +105,11 @@ class Judge:
 
     def __init__(self, endpoint: Endpoint):
         self.endpoint = endpoint
+
+    def about(self) -> dict[str, Any]:
+        """Which model read, with which prompts, and what it cost: to be written beside the numbers."""
+        settings = self.endpoint.settings
+        return {"model": settings.model, "prompts": versions(), **self.endpoint.spent()}
 
     def tally(self, trace: str, reference: str, report: str, mode: RadRScoreMode) -> Tally:
         """What `score_tally` counts; what is missing after a failed call is None, with the reason.
