@@ -85,7 +85,7 @@ def test_a_run_holds_every_metric_pooled_and_as_the_papers_add_it_up(recipe, mod
 def test_the_reason_of_s_f_says_what_it_is_without_the_findings_of_the_question(recipe):
     score(asked := recipe())
     reasons = [row.reason for row in read(asked.out, Score) if row.metric == "s_f"]
-    assert reasons == ["0.5 without the findings of the question", "1.0 without the findings of the question"]
+    assert reasons == ["0.5 without what stands in the question", "1.0 without what stands in the question"]
 
 
 def test_a_judge_reads_instead_and_what_it_failed_on_is_counted(recipe, monkeypatch):

@@ -19,10 +19,7 @@ not right, and what stands in the question in the same words is not said.
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-
-from cxreason.evaluation.radrscore import facts_of
+from cxreason.evaluation.radrscore import facts_of, plain_words
 from cxreason.text.matching import Facts, Statement, Verdict, contradict, decide, judge, partners
 from cxreason.text.observations import Observation, observe
 
@@ -79,16 +76,11 @@ def _own_words(trace: str, question: str) -> list[Observation]:
     observations = observe(trace)
     if not question:
         return observations
-    asked = _words(question)
-    copied = {sentence for sentence in {seen.sentence for seen in observations} if _words(sentence) in asked}
+    asked = plain_words(question)
+    copied = {
+        sentence for sentence in {seen.sentence for seen in observations} if plain_words(sentence) in asked
+    }
     return [seen for seen in observations if seen.sentence not in copied] if copied else observations
-
-
-@lru_cache(maxsize=32_768)
-def _words(text: str) -> str:
-    # The spaces at both ends keep a word from being found inside another.
-    words = " ".join(re.findall(r"[^\W_]+", text.casefold()))
-    return f" {words} "
 
 
 def _without_contradictions(said: Facts, known: Facts) -> Facts:

@@ -25,6 +25,7 @@ better. A judge that failed gives None and says why in `failed`: count it, never
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,7 +43,6 @@ from cxreason.text.matching import (
 )
 from cxreason.text.matching import judge as relation_of
 from cxreason.text.observations import Observation, observe
-from cxreason.text.ontology import phrase_pattern, phrases
 from cxreason.text.sections import sentences
 
 if TYPE_CHECKING:
@@ -277,40 +277,39 @@ def entity_factuality(trace: str, report: str, *, without: str = "") -> float | 
 
     An entity is a finding with its status, counted once; side, place and size do not matter, and what only
     follows from the report does not count: S_f is an equality of entities. `without` takes the question and
-    its options: what stands there in the same words is left out. 0.0 where the trace has no entity, None
-    where the report has none.
+    its options: an entity whose words stand there is left out. 0.0 where the trace has no entity, None where
+    the report has none.
 
     >>> entity_factuality("There is a left effusion. There is no edema.", "Effusion. Edema.")
     0.5
     """
     known = entities(report)
-    if not known:
-        return None
-    asked = named_findings(without)
-    return share_of_entities({one for one in entities(trace) if one[0] not in asked}, known)
+    return share_of_entities(entities(trace, without=without), known) if known else None
 
 
-def named_findings(text: str) -> set[str]:
-    """Every finding that a text names, whether or not it says that it is there.
-
-    >>> sorted(named_findings("Is there an effusion? A) edema"))
-    ['edema', 'pleural effusion']
-    """
-    known = phrases()
-    words = (
-        " ".join(match.group().replace("-", " ").split()) for match in phrase_pattern().finditer(text.lower())
-    )
-    meanings = (known[word] for word in words if word in known)
-    return {finding for meaning in meanings if meaning.kind == "finding" for finding in meaning.findings}
-
-
-def entities(text: str) -> set[tuple[str, str]]:
-    """The (finding, status) pairs of a text.
+def entities(text: str, *, without: str = "") -> set[tuple[str, str]]:
+    """The (finding, status) pairs of a text, less those in words that `without` has too.
 
     >>> sorted(entities("There is edema. No edema."))
     [('edema', 'absent'), ('edema', 'present')]
     """
-    return {(seen.finding, seen.status) for seen in observe(text)}
+    asked = plain_words(without)
+    return {
+        (seen.finding, seen.status)
+        for seen in observe(text)
+        if not without or plain_words(text[seen.start : seen.end]) not in asked
+    }
+
+
+@lru_cache(maxsize=32_768)
+def plain_words(text: str) -> str:
+    """The words of a text for looking up whether one text stands in another, whole words only.
+
+    >>> plain_words("Edema?") in plain_words("A) Pulmonary edema"), plain_words("a") in plain_words("edema")
+    (True, False)
+    """
+    words = " ".join(re.findall(r"[^\W_]+", text.casefold()))
+    return f" {words} "
 
 
 def share_of_entities(trace: set, report: set) -> float:

@@ -137,7 +137,7 @@ def score_item(prediction: Prediction, sample: Sample, parts: RadRScore | None) 
         named = entity_factuality(prediction.reasoning, sample.facts)
         asked = "\n".join((sample.question, *sample.options))
         unasked = entity_factuality(prediction.reasoning, sample.facts, without=asked)
-        reason = f"{unasked} without the findings of the question"
+        reason = f"{unasked} without what stands in the question"
         yield _row(prediction, sample, "s_f", named, reason, flagged=silent)
 
 
