@@ -50,6 +50,31 @@ def test_a_report_without_findings_is_described_by_its_normals():
     assert guarded_worth("No effusion. There is a fracture.", report) == 0
 
 
+@pytest.mark.parametrize(
+    ("report", "trace", "worth", "why"),
+    [
+        (
+            "There is an opacity. Left consolidation.",
+            "Left consolidation.",
+            1,
+            "the opacity is the consolidation",
+        ),
+        ("There is an opacity. Left consolidation.", "Left opacity.", 0, "which is not said"),
+        ("There is an effusion. Small left effusion.", "Small left effusion.", 1, "told twice in the report"),
+        ("Left effusion. Right effusion.", "Left effusion.", 0.5, "two effusions are two"),
+        ("No edema. The lungs are clear.", "The lungs are clear.", 1, "one normal holds the other"),
+        (
+            "Edema. No fracture. No rib fracture. No pneumothorax.",
+            "Edema. No fracture.",
+            1.125 / 1.25,
+            "as well",
+        ),
+    ],
+)
+def test_what_a_report_says_twice_is_asked_for_once(report, trace, worth, why):
+    assert guarded_worth(trace, report) == pytest.approx(worth), why
+
+
 def test_nothing_to_check_against_is_not_a_zero():
     assert guarded_worth("Effusion.", "The image was taken.") is None
     assert guarded_worth("", "") is None

@@ -19,6 +19,8 @@ not right, and what stands in the question in the same words is not said.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cxreason.evaluation.radrscore import facts_of, plain_words
 from cxreason.text.matching import Facts, Statement, Verdict, contradict, decide, judge, partners
 from cxreason.text.observations import Observation, observe
@@ -48,8 +50,8 @@ def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
         return 0.0
     wrong = sum(judge(one, known) in ("contradicted", "unmentioned_abnormal") for one in said.statements)
     steady = _without_contradictions(said, known)
-    told = [decide(statement, steady) for statement in known.statements]
-    weights = _weights(known.statements)
+    expected, weights = _expected(report)
+    told = [decide(statement, steady) for statement in expected]
     right = sum(
         weight * _precision(verdict)
         for weight, verdict, partner in zip(weights, told, partners(told, steady), strict=True)
@@ -58,17 +60,40 @@ def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
     return max(0.0, right - wrong) / sum(weights)
 
 
+@lru_cache(maxsize=4096)
+def _expected(report: str) -> tuple[tuple[Statement, ...], tuple[float, ...]]:
+    """The statements of a report that a trace should make, each with its weight.
+
+    What another statement says as well, and more exactly, is not asked for twice: "an opacity" beside "a left
+    consolidation".
+    """
+    told = [(statement, Facts(statement), _exactness(statement)) for statement in facts_of(report).statements]
+    expected = tuple(
+        statement
+        for number, (statement, own, exactness) in enumerate(told)
+        if not any(
+            judge(statement, other) == "supported"
+            and (judge(other_told, own) != "supported" or (other_exactness, -place) > (exactness, -number))
+            for place, (other_told, other, other_exactness) in enumerate(told)
+            if place != number
+        )
+    )
+    normal = [all(seen.status == "absent" for seen in statement) for statement in expected]
+    num_normal, num_findings = sum(normal), len(normal) - sum(normal)
+    all_normals = SHARE_OF_NORMALS * num_findings if num_findings else 1.0
+    return expected, tuple(all_normals / num_normal if is_normal else 1.0 for is_normal in normal)
+
+
+def _exactness(said: Statement) -> int:
+    return sum(
+        1 + bool(seen.side) + bool(seen.location) + bool(seen.severity) + bool(seen.change) for seen in said
+    )
+
+
 def _precision(told: Verdict) -> float:
     """1, or WORTH_WITHOUT_SIDE where a finding of the report has a side that the trace leaves open."""
     sided = any(seen.side and seen.status != "absent" for seen in told.claim)
     return WORTH_WITHOUT_SIDE if sided and not any(fact.side for fact in told.evidence) else 1.0
-
-
-def _weights(report: tuple[Statement, ...]) -> list[float]:
-    normal = [all(seen.status == "absent" for seen in statement) for statement in report]
-    num_normal, num_findings = sum(normal), len(normal) - sum(normal)
-    all_normals = SHARE_OF_NORMALS * num_findings if num_findings else 1.0
-    return [all_normals / num_normal if is_normal else 1.0 for is_normal in normal]
 
 
 def _own_words(trace: str, question: str) -> list[Observation]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from cxreason.text.observations import Observation
@@ -69,7 +70,7 @@ class Facts:
         """
         found = self._about.get(finding)
         if found is None:
-            related = {one for one in self._findings if implies(one, finding) or implies(finding, one)}
+            related = {one for one in self._findings if _related(one, finding)}
             found = self._about[finding] = (
                 tuple(seen for said in self.statements for seen in said if seen.finding in related)
                 if related
@@ -90,6 +91,11 @@ class Facts:
     def number_of(self, fact: Observation) -> int:
         """The position in `statements` of the statement that a fact from a verdict's evidence belongs to."""
         return self._numbers[id(fact)]
+
+
+@cache
+def _related(one: str, other: str) -> bool:
+    return implies(one, other) or implies(other, one)
 
 
 def relation(claim: Observation, facts: Sequence[Observation] | Facts) -> Relation:
