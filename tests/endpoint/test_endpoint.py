@@ -257,6 +257,18 @@ def test_a_torn_line_is_skipped_and_the_next_reply_is_whole(tmp_path, torn):
     assert [reopened.get(key) for key in "abc"] == [{"text": "first"}, None, {"text": "later \ud800"}]
 
 
+def test_what_memory_let_go_is_read_from_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("cxreason.endpoint.replies.NUM_IN_MEMORY", 1)
+    replies = Replies(tmp_path / "replies.jsonl")
+    for key in "abc":
+        replies.put(key, {"text": key * 3})
+    assert [replies.get(key) for key in "cab"] == [{"text": "ccc"}, {"text": "aaa"}, {"text": "bbb"}]
+    forgetful = Replies()
+    forgetful.put("a", {})
+    forgetful.put("b", {})
+    assert (forgetful.get("a"), len(forgetful)) == (None, 1)
+
+
 WRITER = """
 import sys
 from pathlib import Path

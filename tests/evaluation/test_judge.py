@@ -96,7 +96,10 @@ def test_empty_texts_mean_what_they_mean_with_rules(judge_by, trace, reference, 
 def test_what_the_judge_lists_twice_counts_once(judge_by, mode):
     judge, _ = judge_by()
     once = radrscore(MODEL, REFERENCE, REPORT, mode, "llm", judge=judge)
-    assert parts(radrscore(MODEL * 2, REFERENCE, REPORT, mode, "llm", judge=judge)) == parts(once)
+    for texts in ((MODEL * 2, REFERENCE, REPORT), (MODEL, REFERENCE + " Edema.", REPORT * 2)):
+        twice = radrscore(*texts, mode, "llm", judge=judge)
+        assert parts(twice) == parts(once)
+        assert twice.counts == once.counts
 
 
 def test_one_to_one_is_counted_here_and_not_by_the_judge(judge_by):
@@ -195,6 +198,20 @@ def test_a_failed_call_is_counted_and_dropped_by_nobody(judge_by):
     assert "status 500, after 2 attempts" in found[1].failed
     sums = total(found)
     assert (sums.num_items, sums.num_scored, sums.num_failed, sums.value) == (3, 2, 1, 1)
+
+
+@pytest.mark.parametrize("mode", ["paper", "strict"])
+def test_one_failed_call_leaves_no_part_of_the_score(judge_by, mode):
+    def last(body, honest):
+        asked = body["messages"][0]["content"]
+        against_reference = "<facts>" in asked and len(items(asked, "facts")) == 4
+        return {"status": 500} if against_reference else honest
+
+    judge, _ = judge_by(last)
+    found = radrscore(MODEL, REFERENCE, REPORT + " Tube.", mode, "llm", judge=judge)
+    assert "status 500" in found.failed
+    assert found.counts["recalled"] == 2
+    assert parts(found) == (None, None, None)
 
 
 def test_the_released_mode_keeps_what_was_known_before_the_failure_as_the_authors_do(judge_by):

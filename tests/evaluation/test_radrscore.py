@@ -78,6 +78,35 @@ def test_repetition_and_vagueness_count_as_each_mode_says(mode, expected):
     assert parts(radrscore(TWICE, SIDES, SIDES + " Cardiomegaly.", mode)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("trace", "reference", "expected", "why"),
+    [
+        (
+            "There is edema. Edema. There is a nodule.",
+            "Edema.",
+            (2 / 3, 1, 2 / 3),
+            "the trace repeats itself",
+        ),
+        ("There is edema.", "Edema. Edema. Fracture.", (1, 2 / 3, 1), "the reference repeats itself"),
+        (
+            "There is edema and no fracture.",
+            "Edema. Fracture.",
+            (1, 1, 0),
+            "one step, half against the reference",
+        ),
+        (
+            "There is edema and no nodule.",
+            "Edema. Fracture.",
+            (1, 1 / 2, 1),
+            "one step, half beside the point",
+        ),
+        ("There is edema. No edema.", "Edema.", (1 / 2, 1, 1 / 2), "two steps, one of them wrong"),
+    ],
+)
+def test_the_released_mode_counts_lists_and_steps(trace, reference, expected, why):
+    assert parts(radrscore(trace, reference, "Edema.", "released")) == pytest.approx(expected), why
+
+
 @pytest.mark.parametrize("trace", ["", "The image was taken.", "Look for edema. Is there an effusion?"])
 @pytest.mark.parametrize("mode", MODES)
 def test_saying_nothing_is_worth_nothing(trace, mode):

@@ -26,7 +26,7 @@ from cxreason.answers.dialects import letters
 from cxreason.records import Sample, content_id
 from cxreason.tasks.radrbench import CHANGES
 from cxreason.text.observations import Observation, observe
-from cxreason.text.ontology import FINDINGS, NO_FINDING, implies
+from cxreason.text.ontology import FINDINGS, NO_FINDING, PARENTS
 
 SEVERITIES = ("mild", "moderate", "severe")
 ZONES = ("upper", "mid", "lower")
@@ -100,8 +100,8 @@ def _tells(seen: Observation, finding: str) -> bool:
     """Whether an observation decides about a finding: a consolidation is a lung opacity, and no lung
     opacity at all is no consolidation."""
     if seen.status == "present":
-        return implies(seen.finding, finding)
-    return seen.finding == finding or (seen.status == "absent" and implies(finding, seen.finding))
+        return finding in (seen.finding, PARENTS.get(seen.finding))
+    return seen.finding == finding or (seen.status == "absent" and seen.finding == PARENTS.get(finding))
 
 
 def mine_sample(sample: Sample) -> Mined:
