@@ -86,8 +86,9 @@ pays as much as seeing.
 
 `process_guarded` is max(0, right - wrong) / total. In `total` each finding of the report weighs 1, and its
 normal statements together a quarter of that, or 1 where there is no finding. `right` is the weight of what
-the trace says of it, one statement for one, and half of it where the trace leaves a side open that the report
-names. `wrong` counts the statements that the report contradicts, and the findings that it does not mention.
+the trace says of it, one statement for one, and half of it where the trace is less exact: it leaves a side
+open that the report names, or names something wider, as an opacity for a consolidation. `wrong` counts the
+statements that the report contradicts, and the findings that it does not mention.
 An unmentioned normal is neither paid nor punished. What the trace both says and denies is not right, and what
 it copies from the prompt is not said.
 

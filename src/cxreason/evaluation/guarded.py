@@ -8,7 +8,7 @@ listing everything. Here both are one sum, as in an exam with negative marks:
     total   every finding of the report weighs 1; its normal statements together weigh a quarter of the
             findings, or 1 where there is no finding
     right   the weight of the report's statements that the trace makes, one to one; half of it where the
-            report names a side and the trace does not
+            trace is less exact: it leaves a side open that the report names, or says something wider
     wrong   1 for each statement of the trace that the report contradicts, or for each finding that it does
             not mention
 
@@ -22,13 +22,22 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cxreason.evaluation.radrscore import facts_of, plain_words
-from cxreason.text.matching import Facts, Statement, Verdict, contradict, decide, judge, partners
+from cxreason.text.matching import (
+    Facts,
+    Statement,
+    Verdict,
+    contradict,
+    decide,
+    judge,
+    largest_matching,
+    partners,
+)
 from cxreason.text.observations import Observation, observe
 
 SHARE_OF_NORMALS = 0.25
 """What all normal statements of a report weigh together, where its findings weigh 1 in all."""
-WORTH_WITHOUT_SIDE = 0.5
-"""A bare name cannot be wrong about the side, so it must not pay as much as one that dares to say it."""
+WORTH_LESS_EXACT = 0.5
+"""Whoever leaves the side open, or the kind, cannot be wrong about it, and must not earn as much by that."""
 
 
 def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
@@ -49,51 +58,64 @@ def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
     if not said.observations:
         return 0.0
     wrong = sum(judge(one, known) in ("contradicted", "unmentioned_abnormal") for one in said.statements)
-    steady = _without_contradictions(said, known)
-    expected, weights = _expected(report)
-    told = [decide(statement, steady) for statement in expected]
+    weights = _weights(report)
+    return max(0.0, _right(known, _without_contradictions(said, known), weights) - wrong) / sum(
+        weights.values()
+    )
+
+
+def _right(known: Facts, said: Facts, weights: dict[int, float]) -> float:
+    """The weight of the report's statements that the trace makes; `weights` has those that it should make."""
+    told = {number: decide(known.statements[number], said) for number in weights}
+    paired = dict(zip(told, partners(list(told.values()), said), strict=True))
     right = sum(
-        weight * _precision(verdict)
-        for weight, verdict, partner in zip(weights, told, partners(told, steady), strict=True)
+        weights[number] * (WORTH_LESS_EXACT if _leaves_side_open(told[number]) else 1.0)
+        for number, partner in paired.items()
         if partner is not None
     )
-    return max(0.0, right - wrong) / sum(weights)
+    used = set(paired.values())
+    rest = [
+        {known.number_of(fact) for fact in verdict.evidence} & {n for n in paired if paired[n] is None}
+        for number, statement in enumerate(said.statements)
+        if number not in used and (verdict := decide(statement, known)).relation == "supported"
+    ]
+    wider = largest_matching([sorted(numbers) for numbers in rest])
+    return right + sum(WORTH_LESS_EXACT * weights[number] for number in wider if number is not None)
+
+
+def _leaves_side_open(told: Verdict) -> bool:
+    sided = any(seen.side and seen.status != "absent" for seen in told.claim)
+    return sided and not any(fact.side for fact in told.evidence)
 
 
 @lru_cache(maxsize=4096)
-def _expected(report: str) -> tuple[tuple[Statement, ...], tuple[float, ...]]:
-    """The statements of a report that a trace should make, each with its weight.
+def _weights(report: str) -> dict[int, float]:
+    """The numbers of a report's statements that a trace should make, each with its weight.
 
     What another statement says as well, and more exactly, is not asked for twice: "an opacity" beside "a left
     consolidation".
     """
-    told = [(statement, Facts(statement), _exactness(statement)) for statement in facts_of(report).statements]
-    expected = tuple(
-        statement
-        for number, (statement, own, exactness) in enumerate(told)
+    told = [(said, Facts(said), _exactness(said)) for said in facts_of(report).statements]
+    expected = [
+        number
+        for number, (said, own, exactness) in enumerate(told)
         if not any(
-            judge(statement, other) == "supported"
-            and (judge(other_told, own) != "supported" or (other_exactness, -place) > (exactness, -number))
-            for place, (other_told, other, other_exactness) in enumerate(told)
+            judge(said, other) == "supported"
+            and (judge(other_said, own) != "supported" or (other_exactness, -place) > (exactness, -number))
+            for place, (other_said, other, other_exactness) in enumerate(told)
             if place != number
         )
-    )
-    normal = [all(seen.status == "absent" for seen in statement) for statement in expected]
-    num_normal, num_findings = sum(normal), len(normal) - sum(normal)
+    ]
+    normal = [number for number in expected if all(seen.status == "absent" for seen in told[number][0])]
+    num_findings = len(expected) - len(normal)
     all_normals = SHARE_OF_NORMALS * num_findings if num_findings else 1.0
-    return expected, tuple(all_normals / num_normal if is_normal else 1.0 for is_normal in normal)
+    return {number: all_normals / len(normal) if number in normal else 1.0 for number in expected}
 
 
 def _exactness(said: Statement) -> int:
     return sum(
         1 + bool(seen.side) + bool(seen.location) + bool(seen.severity) + bool(seen.change) for seen in said
     )
-
-
-def _precision(told: Verdict) -> float:
-    """1, or WORTH_WITHOUT_SIDE where a finding of the report has a side that the trace leaves open."""
-    sided = any(seen.side and seen.status != "absent" for seen in told.claim)
-    return WORTH_WITHOUT_SIDE if sided and not any(fact.side for fact in told.evidence) else 1.0
 
 
 def _own_words(trace: str, question: str) -> list[Observation]:
