@@ -158,3 +158,35 @@ def test_the_order_of_sentences_changes_nothing(told, random):
     report = " ".join(report_of(told))
     shuffled = random.sample(lines, len(lines))
     assert guarded_worth(" ".join(shuffled), report) == pytest.approx(guarded_worth(" ".join(lines), report))
+
+
+anything = st.lists(
+    st.sampled_from(
+        [
+            "The lungs are clear.",
+            "Normal chest.",
+            "No left effusion.",
+            "No effusion.",
+            "Effusion.",
+            "Left effusion.",
+            "Small bilateral effusions.",
+            "No opacity in the upper lung.",
+            "No consolidation.",
+            "Left upper lung consolidation.",
+            "Lung opacity.",
+            "Possible edema.",
+            "Edema is worse.",
+            "The heart and mediastinum are enlarged.",
+            "The heart and mediastinum are normal.",
+        ]
+    ),
+    min_size=1,
+    max_size=6,
+).map(" ".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(anything, anything)
+def test_every_pair_of_texts_has_a_worth_between_nothing_and_all(trace, report):
+    assert 0 <= guarded_worth(trace, report) <= 1 + 1e-9
+    assert guarded_worth(trace, report, trace) == 0

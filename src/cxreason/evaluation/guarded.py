@@ -59,9 +59,8 @@ def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
         return 0.0
     wrong = sum(judge(one, known) in ("contradicted", "unmentioned_abnormal") for one in said.statements)
     weights = _weights(report)
-    return max(0.0, _right(known, _without_contradictions(said, known), weights) - wrong) / sum(
-        weights.values()
-    )
+    right = _right(known, _without_contradictions(said, known), weights)
+    return max(0.0, right - wrong) / sum(weights.values())
 
 
 def _right(known: Facts, said: Facts, weights: dict[int, float]) -> float:
@@ -96,20 +95,24 @@ def _weights(report: str) -> dict[int, float]:
     consolidation".
     """
     told = [(said, Facts(said), _exactness(said)) for said in facts_of(report).statements]
-    expected = [
+    repeated = {
         number
         for number, (said, own, exactness) in enumerate(told)
-        if not any(
-            judge(said, other) == "supported"
-            and (judge(other_said, own) != "supported" or (other_exactness, -place) > (exactness, -number))
-            for place, (other_said, other, other_exactness) in enumerate(told)
-            if place != number
-        )
-    ]
-    normal = [number for number in expected if all(seen.status == "absent" for seen in told[number][0])]
+        for place, (other_said, other, other_exactness) in enumerate(told)
+        if place != number
+        and _holds(other, said)
+        and (not _holds(own, other_said) or (other_exactness, -place) > (exactness, -number))
+    }
+    expected = [number for number in range(len(told)) if number not in repeated]
+    normal = {number for number in expected if all(seen.status == "absent" for seen in told[number][0])}
     num_findings = len(expected) - len(normal)
     all_normals = SHARE_OF_NORMALS * num_findings if num_findings else 1.0
     return {number: all_normals / len(normal) if number in normal else 1.0 for number in expected}
+
+
+def _holds(facts: Facts, said: Statement) -> bool:
+    """Whether all that a statement says follows; `judge` is content with any of it."""
+    return all(facts.decided(seen)[0] == "supported" for seen in said)
 
 
 def _exactness(said: Statement) -> int:
@@ -124,9 +127,8 @@ def _own_words(trace: str, question: str) -> list[Observation]:
     if not question:
         return observations
     asked = plain_words(question)
-    copied = {
-        sentence for sentence in {seen.sentence for seen in observations} if plain_words(sentence) in asked
-    }
+    said = {seen.sentence for seen in observations}
+    copied = {sentence for sentence in said if plain_words(sentence) in asked}
     return [seen for seen in observations if seen.sentence not in copied] if copied else observations
 
 
