@@ -135,15 +135,17 @@ def _own_words(trace: str, question: str) -> list[Observation]:
 def _without_contradictions(said: Facts, known: Facts) -> Facts:
     """What the trace says and does not deny elsewhere. Where the report itself says both, as an earlier and
     a later one do, both may be said."""
-    denied: set[int] = set()
-    for denial in (seen for statement in said.statements for seen in statement if seen.status == "absent"):
-        for other in said.about(denial.finding):
-            if (
-                other.status == "present"
-                and contradict(denial, other)
-                and {known.decided(denial)[0], known.decided(other)[0]} != {"supported"}
-            ):
-                denied |= {id(denial), id(other)}
-    if not denied:
-        return said
-    return Facts([seen for statement in said.statements for seen in statement if id(seen) not in denied])
+    told = [seen for statement in said.statements for seen in statement]
+    present = [seen for seen in told if seen.status == "present"]
+    denied: list[Observation] = []
+    for denial in told:
+        if denial.status != "absent":
+            continue
+        for other in present:
+            if contradict(denial, other) and not _both_hold(known, denial, other):
+                denied += [denial, other]
+    return said.without(denied) if denied else said
+
+
+def _both_hold(known: Facts, one: Observation, other: Observation) -> bool:
+    return known.decided(one)[0] == known.decided(other)[0] == "supported"

@@ -55,13 +55,31 @@ class Facts:
     __slots__ = ("_about", "_decided", "_findings", "_numbers", "observations", "statements")
 
     def __init__(self, observations: Sequence[Observation]):
-        self.observations = tuple(observations)
-        self.statements: tuple[Statement, ...] = tuple(statements(self.observations))
-        self._numbers = {id(seen): number for number, said in enumerate(self.statements) for seen in said}
-        self._findings = {seen.finding for said in self.statements for seen in said}
+        self._take(tuple(observations), tuple(statements(observations)))
+
+    def _take(self, observations: tuple[Observation, ...], said: tuple[Statement, ...]) -> None:
+        self.observations = observations
+        self.statements = said
+        self._findings = {seen.finding for one in said for seen in one}
+        self._numbers: dict[int, int] = {}
         self._about: dict[str, tuple[Observation, ...]] = {}
         # Rollouts of one prompt say much the same, so a verdict is kept for the next that asks.
         self._decided: dict[object, tuple[Relation, tuple[Observation, ...]]] = {}
+
+    def without(self, observations: Sequence[Observation]) -> Facts:
+        """The distinct statements less some of their observations.
+
+        >>> from cxreason.text import observe
+        >>> known = Facts(observe("Left effusion. No edema."))
+        >>> len(known.without(known.observations[:1]).statements)
+        1
+        """
+        gone = {id(seen) for seen in observations}
+        rest = (tuple([seen for seen in said if id(seen) not in gone]) for said in self.statements)
+        kept = tuple([said for said in rest if said])
+        facts = Facts.__new__(Facts)
+        facts._take(tuple([seen for said in kept for seen in said]), kept)
+        return facts
 
     def about(self, finding: str) -> tuple[Observation, ...]:
         """The facts that can decide about a finding: of itself, of what it implies, of what implies it.
@@ -70,9 +88,9 @@ class Facts:
         """
         found = self._about.get(finding)
         if found is None:
-            related = {one for one in self._findings if _related(one, finding)}
+            related = [one for one in self._findings if _related(one, finding)]
             found = self._about[finding] = (
-                tuple(seen for said in self.statements for seen in said if seen.finding in related)
+                tuple([seen for said in self.statements for seen in said if seen.finding in related])
                 if related
                 else ()
             )
@@ -90,6 +108,8 @@ class Facts:
 
     def number_of(self, fact: Observation) -> int:
         """The position in `statements` of the statement that a fact from a verdict's evidence belongs to."""
+        if not self._numbers:
+            self._numbers = {id(seen): number for number, said in enumerate(self.statements) for seen in said}
         return self._numbers[id(fact)]
 
 
@@ -202,7 +222,9 @@ def contradict(one: Observation, other: Observation) -> bool:
     >>> contradict(*observe("There is a consolidation. There is no lung opacity."))
     True
     """
-    return {one.status, other.status} == {"present", "absent"} and _opposes(one, other)
+    if one.status == other.status or "uncertain" in (one.status, other.status):
+        return False
+    return _related(one.finding, other.finding) and _opposes(one, other)
 
 
 def _apart(one: str, other: str) -> bool:
@@ -254,20 +276,22 @@ def statements(observations: Sequence[Observation], *, collapse: bool = True) ->
         return [tuple(said) for said in groups]
     # About the same thing: how exactly it is told -> the first statement that tells it so.
     alike: dict[object, dict[object, list[Observation]]] = {}
+    several = False
     for said in groups:
         if len(said) == 1:
             seen = said[0]
             subject: object = (seen.finding, seen.status, seen.side, seen.location)
             details: object = (seen.severity, seen.change)
         else:
-            subject = frozenset((seen.finding, seen.status, seen.side, seen.location) for seen in said)
-            details = frozenset((seen.finding, seen.severity, seen.change) for seen in said)
+            subject = frozenset([(seen.finding, seen.status, seen.side, seen.location) for seen in said])
+            details = frozenset([(seen.finding, seen.severity, seen.change) for seen in said])
         tellings = alike.get(subject)
         if tellings is None:
             alike[subject] = {details: said}
-        else:
-            tellings.setdefault(details, said)
-    if all(len(tellings) == 1 for tellings in alike.values()):
+        elif details not in tellings:
+            tellings[details] = said
+            several = True
+    if not several:
         return [tuple(said) for tellings in alike.values() for said in tellings.values()]
     kept = {
         id(_fullest(said, list(tellings.values())))
