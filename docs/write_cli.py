@@ -10,7 +10,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from cxreason.cli import app
-from cxreason.recipes import RECIPES
+from cxreason.recipes import RECIPES, EndpointSettings
 
 VERBS = ("", "demo", "phantom", "build", "mine", "train sft", "train grpo", "predict", "score", "doctor")
 PAGE = Path(__file__).with_name("cli.md")
@@ -28,7 +28,7 @@ def page() -> str:
         "which the command is started. `key=value` on the command line wins over the file, and dotted keys "
         "reach inside: `trainer.max_steps=20`.",
     ]
-    for name, recipe in RECIPES.items():
+    for name, recipe in {**RECIPES, "an endpoint": EndpointSettings}.items():
         rows = [
             f"| `{key}` | {_default(field)} | {field.description or ''} |"
             for key, field in recipe.model_fields.items()

@@ -13,6 +13,15 @@ settings.load_profile("cxreason")
 
 
 @pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public datasets beside the repository; where there is none, the test is skipped."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def corpus(tmp_path_factory) -> Path:
     """A folder with `phantom`, `build` and `mine` of 200 small studies: read it, never write to it."""
     from cxreason.build import build

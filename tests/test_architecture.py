@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rows": GROUND,
     "runs": GROUND | {"machine", "progress", "rows"},
     "recipes": {"errors"},
+    "endpoint": {"errors", "recipes"},
     "text": GROUND,
     "imaging": GROUND,
     "answers": GROUND | {"text", "imaging"},
@@ -27,14 +28,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "phantom": STAGE | {"text", "imaging"},
     "tasks": GROUND | {"answers", "text"},
     "build": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks"},
-    "mining": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build"},
+    "mining": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "endpoint"},
     "rewards": GROUND | {"answers", "evaluation"},
     "training": STAGE
     | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "mining", "rewards"},
     # training/models.py is the one home of loading a model, which inference does as well.
-    "inference": STAGE | {"answers", "imaging", "training"},
+    "inference": STAGE | {"answers", "imaging", "training", "endpoint"},
     # Predictions come as files: evaluation needs no engine, so rewards can call it without a circle.
-    "evaluation": STAGE | {"answers", "text", "imaging"},
+    "evaluation": STAGE | {"answers", "text", "imaging", "endpoint"},
     "doctor": {"machine"},
 }
 FREE = {"cli", "demo", "__main__", "__init__"}

@@ -41,13 +41,14 @@ def name_of(file: Path) -> str:
     return file.relative_to(ROOT).as_posix()
 
 
-def test_the_pages_about_the_command_line_are_those_of_the_program():
-    module = importlib.util.spec_from_file_location("write_cli", ROOT / "docs" / "write_cli.py")
+@pytest.mark.parametrize("script", ["write_cli", "write_rewards"])
+def test_the_written_pages_are_those_of_the_program(script):
+    module = importlib.util.spec_from_file_location(script, ROOT / "docs" / f"{script}.py")
     assert module is not None
     assert module.loader is not None
-    write_cli = importlib.util.module_from_spec(module)
-    module.loader.exec_module(write_cli)
-    assert write_cli.PAGE.read_text(encoding="utf-8") == write_cli.page(), "run `make docs`"
+    writer = importlib.util.module_from_spec(module)
+    module.loader.exec_module(writer)
+    assert writer.PAGE.read_text(encoding="utf-8") == writer.page(), "run `make docs`"
 
 
 def test_the_version_is_the_same_everywhere():

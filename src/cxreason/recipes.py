@@ -23,6 +23,30 @@ class RecipeError(UserError):
     """What is wrong with a recipe: file, key, fault and what to write, in one line."""
 
 
+class EndpointSettings(BaseModel):
+    """How a model on an OpenAI-compatible server is asked. The key is never in a recipe, only its name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern="^https?://", description="base address, as in http://localhost:8000/v1")
+    model: str = Field(description="the model's name on that server")
+    api_key_variable: str = Field("OPENAI_API_KEY", description="environment variable that holds the key")
+    temperature: float = Field(0.0, ge=0, description="0 = the most likely words")
+    max_tokens: int = Field(4096, ge=1, description="a reply is cut here")
+    json_form: Literal["schema", "object", "text"] = Field(
+        "schema", description="what the server can be held to: a JSON schema, a JSON object, or words only"
+    )
+    concurrency: int = Field(8, ge=1, description="calls under way at a time")
+    requests_per_minute: float | None = Field(None, gt=0, description="most calls a minute; null = no limit")
+    timeout_seconds: float = Field(120.0, gt=0, description="a slower answer is asked for again")
+    attempts: int = Field(5, ge=1, description="how often one call is made before it counts as failed")
+    retry_seconds: float = Field(1.0, ge=0, description="first wait between attempts; doubles each time")
+    price_in: float = Field(0.0, ge=0, description="price of a million tokens read")
+    price_out: float = Field(0.0, ge=0, description="price of a million tokens written")
+    extra: dict[str, Any] = Field({}, description="added to each request as it is")
+    seed: int = 17
+
+
 class Recipe(BaseModel):
     """What all recipes share: unknown keys are refused and nothing changes after loading."""
 
@@ -87,10 +111,11 @@ class GrpoRecipe(Recipe):
     reasoning_share: float = Field(0.5, ge=0, le=1, description="share of the prompts that ask for reasoning")
     num_rows: int = Field(ge=1, description="prompts to train on")
     dialect: Literal["think", "boxed"] = Field("think", description="how the model is asked and answers")
-    rewards: dict[Literal["format", "answer", "process"], float] = Field(
+    rewards: dict[Literal["format", "answer", "process", "process_guarded"], float] = Field(
         {"format": 1.0, "answer": 1.0, "process": 1.0},
         min_length=1,
-        description="weight of each reward; 0 = logged only",
+        description="weight of each reward; 0 = logged only; `process` is the paper's, `process_guarded` "
+        "cannot be gamed by padding or listing (docs/rewards.md)",
     )
     max_pixels: int = Field(262_144, ge=784, description="images get a size below this")
     freeze_vision: bool = Field(False, description="hold the vision tower still, as CheXOne's stage 2 does")
@@ -118,8 +143,17 @@ class ScoreRecipe(Recipe):
 
     predictions: tuple[Path, ...] = Field(min_length=1, description="run folders of `predict`")
     samples: Path = Field(description="run folder of `mine`, or of `build` where no reasoning is scored")
-    radrscore: Literal["paper", "strict"] = Field(
-        "paper", description="RadRScore as printed or strict about polarity"
+    radrscore: Literal["paper", "released", "strict"] = Field(
+        "paper",
+        description="RadRScore as printed, as the authors' scorer behaves, or strict: what is not mentioned "
+        "earns nothing",
+    )
+    judge: EndpointSettings | None = Field(
+        None,
+        description="language model that reads for RadRScore, with the keys of an endpoint; null = rules",
+    )
+    judge_cache: Path | None = Field(
+        None, description="file of what the judge said, to share between runs; null = judge.jsonl in `out`"
     )
     bootstrap_draws: int = Field(1000, ge=1, description="resamples behind each interval")
     seed: int = 17

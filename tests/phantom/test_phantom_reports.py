@@ -12,6 +12,7 @@ from cxreason.phantom.generate import phantom, studies
 from cxreason.phantom.report import wording
 from cxreason.phantom.world import DEVICES, DRAWN
 from cxreason.text import observe
+from cxreason.text.ontology import main_finding
 
 COMPARING = re.compile(
     r"prior|previous|unchanged|\bnew\b|newly|stable|increased|decreased|improved|worse|resol|interval|similar|again"
@@ -33,8 +34,10 @@ def test_comparison_is_only_spoken_of_where_there_is_a_prior(index):
 def test_the_reader_finds_exactly_what_the_patient_has():
     for p in studies(seed=8, num_studies=250):
         read = observe(p.study.report)
-        present = {observation.finding for observation in read if observation.status == "present"}
-        absent = {observation.finding for observation in read if observation.status == "absent"}
+        present = {
+            main_finding(observation.finding) for observation in read if observation.status == "present"
+        }
+        absent = {main_finding(observation.finding) for observation in read if observation.status == "absent"}
         having = {name for name in DRAWN if p.study.labels[name]}
         assert present & set(DRAWN) == having, p.study.report
         assert not absent & having, p.study.report

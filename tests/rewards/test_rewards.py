@@ -2,7 +2,14 @@
 
 import pytest
 
-from cxreason.rewards import REWARDS, answer_reward, format_reward, process_reward
+from cxreason.recipes import GrpoRecipe
+from cxreason.rewards import (
+    REWARDS,
+    answer_reward,
+    format_reward,
+    guarded_process_reward,
+    process_reward,
+)
 
 REPORT = "There is a large left pleural effusion. The heart is enlarged. No pneumothorax."
 
@@ -78,6 +85,63 @@ def test_the_process_reward_does_not_apply_where_no_trace_or_no_report_is():
 def test_the_process_reward_reads_the_trace_and_not_the_answer():
     said = turn("<think> I look. </think><answer> the heart is enlarged </answer>")
     assert process_reward([said], report=[REPORT], dialect=["think"], mode=["reasoning"]) == [0.0]
+
+
+def guarded(text, *, report=REPORT, mode="reasoning", **columns):
+    said = turn(f"<think> {text} </think><answer> A </answer>")
+    return guarded_process_reward([said], report=[report], dialect=["think"], mode=[mode], **columns)[0]
+
+
+def test_the_guarded_reward_pays_for_what_the_report_says_and_against_the_rest():
+    assert guarded("There is a large left pleural effusion. The heart is enlarged. No pneumothorax.") == 1
+    assert guarded("The heart is enlarged.") == 0.4
+    assert guarded("The heart is enlarged. There is a pneumothorax.") == 0
+    assert guarded("There is no edema. There is no fracture.") == 0
+    assert guarded("Let me look closely.") == 0
+
+
+def test_the_guarded_reward_does_not_apply_where_the_paper_s_does_not():
+    assert guarded("The heart is enlarged.", mode="direct") is None
+    assert guarded("The heart is enlarged.", report="") is None
+    assert guarded("The heart is enlarged.", report="The image was taken.") is None
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Is it so? The heart is enlarged.",
+        [{"role": "user", "content": "Is it so? The heart is enlarged."}],
+        [
+            {
+                "role": "user",
+                "content": [{"type": "image"}, {"type": "text", "text": "The heart is enlarged?"}],
+            }
+        ],
+    ],
+)
+def test_the_guarded_reward_does_not_pay_for_the_words_of_the_prompt(prompt):
+    assert guarded("The heart is enlarged.", prompts=[prompt]) == 0
+    assert guarded("There is cardiomegaly.", prompts=[prompt]) == 0.4
+
+
+def test_what_the_system_was_told_is_no_question():
+    prompt = [{"role": "system", "content": "The heart is enlarged."}]
+    assert guarded("The heart is enlarged.", prompts=[prompt]) == 0.4
+
+
+@pytest.mark.parametrize("name", ["process", "process_guarded"])
+def test_a_fault_in_a_process_reward_raises(name):
+    columns = {"report": [REPORT], "mode": ["reasoning"]}
+    with pytest.raises(KeyError):
+        REWARDS[name]([turn("x")], dialect=["unheard of"], **columns)
+    with pytest.raises(ValueError, match="zip"):
+        REWARDS[name]([turn("x"), turn("y")], dialect=["think"], **columns)
+
+
+def test_a_recipe_can_choose_every_reward_and_the_default_is_the_paper_s():
+    kept = {"out": "a", "model": "b", "samples": "c", "num_rows": 1}
+    assert GrpoRecipe(**kept).rewards == {"format": 1.0, "answer": 1.0, "process": 1.0}
+    assert list(GrpoRecipe(**kept, rewards=dict.fromkeys(REWARDS, 0.5)).rewards) == list(REWARDS)
 
 
 def test_each_reward_has_a_name_of_its_own_in_the_logs():

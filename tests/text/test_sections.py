@@ -1,41 +1,141 @@
-"""Reports into sections, texts into sentences."""
+"""Reports into sections, texts into sentences. All reports are invented."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxreason.text.sections import sentences, split
+from cxreason.text.sections import sections, sentences
+
+# Each line of MIMIC-CXR begins with a space, blank lines too.
+MIMIC = """FINAL REPORT
+EXAMINATION:  CHEST (PA AND LAT)
+
+INDICATION:  ___ year old woman with cough  // pneumonia?
+
+TECHNIQUE:  Two views.
+
+COMPARISON:  ___.
+
+FINDINGS:
+
+The lungs are clear.  The heart is
+normal in size.
+
+IMPRESSION:
+
+No pneumonia.
+""".replace("\n", "\n ")
+
+STYLES = [
+    (
+        "MIMIC-CXR",
+        MIMIC,
+        {
+            "examination": "CHEST (PA AND LAT)",
+            "indication": "___ year old woman with cough  // pneumonia?",
+            "technique": "Two views.",
+            "comparison": "___.",
+            "findings": "The lungs are clear.  The heart is\n normal in size.",
+            "impression": "No pneumonia.",
+        },
+    ),
+    (
+        "MIMIC-CXR with an examination for a header",
+        " FINAL REPORT\n PORTABLE CHEST:  Small effusion.\n \n CONCLUSION:  Small effusion.\n",
+        {"findings": "Small effusion.", "impression": "Small effusion."},
+    ),
+    (
+        "MIMIC-CXR with neither findings nor impression",
+        " FINAL REPORT\n INDICATION:  Fever.\n \n COMPARISON:  ___.\n \n No consolidation is seen.\n",
+        {"indication": "Fever.", "comparison": "___.", "last_paragraph": "No consolidation is seen."},
+    ),
+    (
+        "MIMIC-CXR with an addendum on top",
+        " ADDENDUM  A nodule is seen.\n______________________________\n FINAL REPORT\n FINDINGS:  Clear.\n",
+        {"addendum": "A nodule is seen.", "findings": "Clear."},
+    ),
+    (
+        "Open-i",
+        "Comparison: None. Indication: Chest pain. Findings: Normal heart. Impression: No acute disease.",
+        {
+            "comparison": "None.",
+            "indication": "Chest pain.",
+            "findings": "Normal heart.",
+            "impression": "No acute disease.",
+        },
+    ),
+    (
+        "ReXGradient",
+        "Indication: Dyspnea\nComparison: None\nFindings: Lungs are clear.\nImpression: Normal.",
+        {
+            "indication": "Dyspnea",
+            "comparison": "None",
+            "findings": "Lungs are clear.",
+            "impression": "Normal.",
+        },
+    ),
+    (
+        "CheXpert Plus",
+        "NARRATIVE:\nRADIOGRAPHIC EXAMINATION OF THE CHEST: 1-1-2001\n\nCLINICAL HISTORY: Age 50, fall.\n\n"
+        "COMPARISON: None.\n\nPROCEDURE COMMENTS: One view.\n\nFINDINGS: Low lung volumes.\n\n"
+        "IMPRESSION:\n1. LOW LUNG VOLUMES.\n2. NO FRACTURE.\n\nEND OF IMPRESSION:\nSUMMARY: 1-NOTHING NEW\n"
+        "ACCESSION NUMBER: 000",
+        {
+            "findings": "1-1-2001\nLow lung volumes.",
+            "history": "Age 50, fall.",
+            "comparison": "None.",
+            "technique": "One view.",
+            "impression": "1. LOW LUNG VOLUMES.\n2. NO FRACTURE.",
+            "summary": "1-NOTHING NEW",
+        },
+    ),
+    (
+        "organ by organ",
+        "FINDINGS:\nLUNGS: Clear.\nHEART: Normal size.\nLINES AND TUBES: None.\nIMPRESSION: Normal.",
+        {
+            "findings": "LUNGS: Clear.\nHEART: Normal size.\nLINES AND TUBES: None.",
+            "impression": "Normal.",
+        },
+    ),
+    ("no header", "The lungs are clear.", {"findings": "The lungs are clear."}),
+    ("nothing", "  \n ", {}),
+    (
+        "text, then a header",
+        "Clear lungs.\nIMPRESSION: One.\nCONCLUSION: Two.",
+        {"findings": "Clear lungs.", "impression": "One.\nTwo."},
+    ),
+    (
+        "a header that nobody knows",
+        "IMPRESSION: Edema.\nCRITICAL RESULT: Told by telephone.",
+        {"impression": "Edema.", "critical result": "Told by telephone."},
+    ),
+    (
+        "a header alone on its line",
+        "Findings\nHeart normal.\nImpression\nNormal chest.",
+        {"findings": "Heart normal.", "impression": "Normal chest."},
+    ),
+    (
+        "headers inside a line",
+        "CLINICAL HISTORY: Fall. FINDINGS: Clear. IMPRESSION: Normal.",
+        {"history": "Fall.", "findings": "Clear.", "impression": "Normal."},
+    ),
+]
 
 
-def test_headers_on_their_own_line_and_inline_open_sections():
-    report = (
-        "INDICATION: Cough.\nComparison: None.\n\nFINDINGS:\nHeart normal.\nNo effusion.\n\n"
-        "Impression\nNormal chest."
-    )
-    assert split(report) == {
-        "indication": "Cough.",
-        "comparison": "None.",
-        "findings": "Heart normal.\nNo effusion.",
-        "impression": "Normal chest.",
-    }
-    assert split("CLINICAL HISTORY: Fall. FINDINGS: Clear. IMPRESSION: Normal.") == {
-        "indication": "Fall.",
-        "findings": "Clear.",
-        "impression": "Normal.",
-    }
+@pytest.mark.parametrize(("style", "report", "expected"), STYLES, ids=[row[0] for row in STYLES])
+def test_each_style_of_report_is_cut_at_its_headers(style, report, expected):
+    assert sections(report) == expected, style
 
 
 def test_words_of_a_sentence_are_no_headers():
-    assert split("FINDINGS: These findings: none. History of falls.") == {
+    assert sections("FINDINGS: These findings: none. History of falls.") == {
         "findings": "These findings: none. History of falls."
     }
 
 
-def test_text_without_headers_is_findings_and_a_section_that_stands_twice_is_joined():
-    assert split("Clear.\nIMPRESSION: One.\nCONCLUSION: Two.") == {
-        "findings": "Clear.",
-        "impression": "One.\nTwo.",
-    }
-    assert split("  ") == {}
+def test_an_addendum_with_a_colon_is_a_section_of_its_own():
+    report = " ADDENDUM:  A nodule is seen.\n __________________\n FINAL REPORT\n FINDINGS:  Clear.\n"
+    assert sections(report) == {"addendum": "A nodule is seen.", "findings": "Clear."}
 
 
 def test_numbers_and_abbreviations_end_no_sentence_but_list_marks_begin_one():
@@ -55,3 +155,15 @@ def test_sentences_lie_where_they_say_and_leave_nothing_out(text):
     found = list(sentences(text))
     assert all(text[offset : offset + len(sentence)] == sentence for offset, sentence in found)
     assert "".join("".join(sentence for _, sentence in found).split()) == "".join(text.split())
+
+
+pieces = st.sampled_from(
+    ["FINDINGS:", "Impression:", "\n", " ", "LUNGS:", "Clear. ", "_____\n", "XYZ: ", "\n \n"]
+)
+
+
+@given(st.lists(pieces, max_size=12).map("".join))
+def test_sections_are_pieces_of_the_report_and_never_empty(report):
+    for text in sections(report).values():
+        assert text == text.strip() != ""
+        assert all(line.strip() in report for line in text.splitlines())

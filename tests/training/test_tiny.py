@@ -11,6 +11,7 @@ from cxreason.recipes import BaseModelRecipe, load, validate
 from cxreason.records import Study
 from cxreason.runs import read
 from cxreason.text import observe
+from cxreason.text.ontology import FINDINGS, main_finding
 from cxreason.training import models, tiny, tiny_seeing, tiny_speaking
 
 
@@ -48,7 +49,7 @@ def test_what_a_lesson_says_of_an_image_is_true(studies):
         for question, reply in turns:
             if question.startswith("Look for"):
                 asked = question.removeprefix("Look for ").removesuffix(".").split(", ")
-                seen = {item.finding for item in observe(reply) if item.status == "present"}
+                seen = {main_finding(item.finding) for item in observe(reply) if item.status == "present"}
                 assert seen == {name for name in asked if study.labels[name]}, (question, reply)
                 checked += 1
             if question.startswith("How has"):
@@ -71,6 +72,24 @@ def test_the_letter_of_a_lesson_is_the_letter_of_the_right_option(studies):
                     assert f"{understood.answer}, {options['ABC'.index(understood.answer)]}." in reply
                 num_chosen += 1
     assert num_chosen > 50
+
+
+def test_what_a_roll_call_says_of_each_finding_is_true(studies):
+    draw = random.Random(8)
+    verdicts = {"Yes": 0, "No": 0}
+    for study in draw.sample(studies, 60):
+        for question, reply in tiny_speaking.roll_call(study, None, draw)[1]:
+            called = re.findall(r"([a-z ]+)\? ([^?]+?) (Yes|No)\.(?= |$)", reply)
+            if not called:  # one finding, named in the question
+                (name,) = [name for name in FINDINGS if name in question]
+                said = re.fullmatch(r"(?:.*?[.:] )??((?:I see|The image|There is).+) (Yes|No)\.", reply)
+                called = [(name, *said.groups())]
+            for name, told, verdict in called:
+                assert (verdict == "Yes") == bool(study.labels[name.strip()]), (question, reply)
+                present = {main_finding(seen.finding) for seen in observe(told) if seen.status == "present"}
+                assert present == ({name.strip()} if verdict == "Yes" else set()), told
+                verdicts[verdict] += 1
+    assert min(verdicts.values()) > 100
 
 
 def test_no_lesson_asks_what_the_benchmark_asks(studies):

@@ -90,13 +90,34 @@ def test_every_reply_can_be_read_back_in_the_form_that_its_prompt_asks_for():
         kind = "choice" if options else "text"
         if kind == "choice":
             understood = understand(reply, dialect=dialect, mode=mode, kind=kind, options=options)
-            assert understood.well_formed and understood.answer, reply
+            assert understood.well_formed, reply
+            assert understood.answer, reply
             if mode == "reasoning":
                 right = options["ABCD".index(understood.answer)].casefold()
                 assert f"{understood.answer}, {right}? Yes." in reply
                 assert reply.count("? Yes.") == 1
         forms.add((dialect, mode, kind))
     assert len(forms) == 8
+
+
+def test_a_pointer_ends_at_the_option_that_was_named():
+    draw = random.Random(6)
+    for _ in range(200):
+        prompt, reply = tiny_drills.pointer(WORDS, draw)
+        options = re.findall(r"^[A-Z][.)] (.+)$", prompt, flags=re.MULTILINE)
+        dialect = "think" if "<answer>" in prompt else "boxed"
+        understood = understand(reply, dialect=dialect, mode="reasoning", kind="choice", options=options)
+        assert understood.well_formed, reply
+        right = options["ABCD".index(understood.answer)].casefold()
+        assert re.match(rf"[^?]*\b{re.escape(right)}\. Which one is it\?", prompt)
+        verdicts = re.findall(r"\b([A-D]), ([^?.]+)\? (Yes|No)\.", reply)
+        assert (
+            verdicts
+            == [
+                (letter, option.casefold(), "Yes" if letter == understood.answer else "No")
+                for letter, option in zip("ABCD", options, strict=False)
+            ][: "ABCD".index(understood.answer) + 1]
+        )
 
 
 def test_no_name_of_a_drill_is_part_of_another():

@@ -33,7 +33,8 @@ _SUFFIXES = sorted(
 _ASSISTANT_TURN = re.compile(
     r"<\|im_start\|>assistant|(?<!\w)(?:ASSISTANT|Assistant):|^assistant$", re.MULTILINE
 )
-_END_TOKENS = re.compile(r"(?:\s*(?:<\|im_end\|>|<\|endoftext\|>|</s>))+\s*\Z")
+_ENDS = ("<|im_end|>", "<|endoftext|>", "</s>")
+_END_TOKENS = re.compile(rf"(?:\s*(?:{'|'.join(map(re.escape, _ENDS))}))+\s*\Z")
 _THINK_OPEN = re.compile("<think>", re.IGNORECASE)
 _THINK_CLOSE = re.compile("</think>", re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>([^<]*(?:<(?!/?answer>)[^<]*)*)</answer>", re.IGNORECASE)
@@ -201,9 +202,11 @@ def _checked(text: str, reply: Reply, answer: str, reasoning: str) -> str:
 
 def _final_turn(text: str) -> str:
     start = 0
-    for match in _ASSISTANT_TURN.finditer(text):
-        start = match.end()
-    return _END_TOKENS.sub("", text[start:])
+    if "ssistant" in text or "ASSISTANT" in text:  # a search for words is far cheaper than one for a pattern
+        for match in _ASSISTANT_TURN.finditer(text):
+            start = match.end()
+    said = text[start:]
+    return _END_TOKENS.sub("", said) if said.rstrip().endswith(_ENDS) else said
 
 
 def _without_suffixes(text: str) -> str:

@@ -50,5 +50,6 @@ def score(value: str, gold: str, options: Sequence[str] = ()) -> float:
 
 def _statements(text: str) -> set[tuple[str, str]]:
     from cxreason.text import observe
+    from cxreason.text.ontology import main_finding
 
-    return {(seen.finding, seen.status) for seen in observe(text)}
+    return {(main_finding(seen.finding) or seen.finding, seen.status) for seen in observe(text)}

@@ -40,9 +40,10 @@ METRIC_NAMES = {
     "r_f": ("Factuality", "f"),
     "r_c": ("Completeness", "c"),
     "r_e": ("Effectiveness", "e"),
+    "s_f": ("Entity factuality", ""),
 }
 """Metric -> name and index of its R, as the ChestX-Reasoner paper writes it."""
-OF_REASONING = ("radrscore", "r_f", "r_c", "r_e")
+OF_REASONING = ("radrscore", "r_f", "r_c", "r_e", "s_f")
 
 
 def write_page(folder: Path) -> Path:

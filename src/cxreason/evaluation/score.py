@@ -4,6 +4,9 @@ Accuracy is over the closed questions, `anomaly_f1` over the open one, and RadRS
 over all of them. What a model failed to say in a prediction counts against it: an unreadable answer is worth
 0, and so is a trace that claims nothing, which every direct answer is. Samples without a prediction are not
 counted: finished runs of `predict` hold one for each sample of their split.
+
+With a `judge` in the recipe a language model reads for RadRScore. What it said is kept in `judge.jsonl`;
+items that it failed on have no value, and are counted in `judge_failed`.
 """
 
 from __future__ import annotations
@@ -11,16 +14,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cxreason.answers import score as score_answer
 from cxreason.errors import UserError
-from cxreason.evaluation.radrscore import radrscore
+from cxreason.evaluation.radrscore import RadRScore, entity_factuality, score_traces
 from cxreason.evaluation.statistics import bootstrap
+from cxreason.evaluation.totals import over_tasks
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Prediction, Sample, Score, content_id
 from cxreason.rows import write_json
 from cxreason.runs import Run, read
+
+if TYPE_CHECKING:
+    from cxreason.evaluation.judge import Judge
 
 METRICS = {
     "accuracy": "share of closed questions answered right; no readable answer is wrong",
@@ -29,6 +36,7 @@ METRICS = {
     "r_f": "share of the trace's observations that the report bears out",
     "r_c": "share of the mined reasoning's observations that the trace makes",
     "r_e": "share of the trace's observations that the mined reasoning makes",
+    "s_f": "share of the trace's findings, by name and status, that the report has as well (CheXOne)",
 }
 """Metric -> its one-line definition, as printed beside the numbers."""
 
@@ -42,18 +50,66 @@ def score(recipe: ScoreRecipe, *, limit: int | None = None, dry_run: bool = Fals
     with Run.open(recipe.out, verb="score", recipe=recipe, record=Score, limit=limit) as run:
         if run.finished:
             return run.counts
+        judge = _judge(recipe)
         summary: dict[str, dict[str, Any]] = {}
         for folder in recipe.predictions:
             predictions = list(read(folder, Prediction))[:limit]
             if not predictions:
                 raise UserError(f"{folder}: holds no predictions. Run `cxreason predict` with more samples.")
             pairs = [(item, _sample(samples, item, folder)) for item in predictions]
-            rows = [row for item, sample in pairs for row in score_item(item, sample, recipe)]
+            scored = score_reasoning(pairs, recipe, judge)
+            rows = [
+                row
+                for (item, sample), parts in zip(pairs, scored, strict=True)
+                for row in score_item(item, sample, parts)
+            ]
             run.append([row for row in rows if row.id not in run.done])
             first = predictions[0]
-            summary.setdefault(first.model, {})[first.mode] = summarise(rows, predictions, recipe)
+            told = {**summarise(rows, predictions, recipe), **_published_way(pairs, scored, recipe)}
+            summary.setdefault(first.model, {})[first.mode] = told
         write_json(recipe.out / "summary.json", summary)
-        return run.finish(models={model: sorted(modes) for model, modes in summary.items()})
+        asked = {} if judge is None else {"judge": judge.about()}
+        return run.finish(models={model: sorted(modes) for model, modes in summary.items()}, **asked)
+
+
+def _judge(recipe: ScoreRecipe) -> Judge | None:
+    if recipe.judge is None:
+        return None
+    from cxreason.endpoint.client import Endpoint
+    from cxreason.evaluation.judge import Judge
+
+    return Judge(Endpoint(recipe.judge, cache=recipe.judge_cache or recipe.out / "judge.jsonl"))
+
+
+def score_reasoning(
+    pairs: list[tuple[Prediction, Sample]], recipe: ScoreRecipe, judge: Judge | None
+) -> list[RadRScore | None]:
+    """The RadRScore of each prediction; None where the sample has no reasoning to hold it against."""
+    asked = [(item.reasoning, sample.reasoning, sample.facts) for item, sample in pairs if sample.reasoning]
+    traces, references, reports = zip(*asked, strict=True) if asked else ((), (), ())
+    engine = "rules" if judge is None else "llm"
+    found = iter(score_traces(traces, references, reports, recipe.radrscore, engine, judge=judge))
+    return [next(found) if sample.reasoning else None for _, sample in pairs]
+
+
+def _published_way(
+    pairs: list[tuple[Prediction, Sample]], scored: list[RadRScore | None], recipe: ScoreRecipe
+) -> dict[str, Any]:
+    """RadRScore as the papers add it up, beside the pooled means; and how often a judge failed."""
+    files: dict[str, dict[str, list[RadRScore]]] = {}
+    for (_, sample), parts in zip(pairs, scored, strict=True):
+        if parts is not None:
+            files.setdefault(sample.task, {}).setdefault(sample.dataset, []).append(parts)
+    if not files:
+        return {}
+    overall, _ = over_tasks(files, recipe.radrscore)
+    values = {
+        "radrscore": overall.value,
+        "r_f": overall.factuality,
+        "r_c": overall.completeness,
+        "r_e": overall.effectiveness,
+    }
+    return {"mean_of_tasks": values, "judge_failed": overall.num_failed}
 
 
 def _sample(samples: dict[str, Sample], prediction: Prediction, folder: Path) -> Sample:
@@ -62,23 +118,27 @@ def _sample(samples: dict[str, Sample], prediction: Prediction, folder: Path) ->
     return samples[prediction.sample_id]
 
 
-def score_item(prediction: Prediction, sample: Sample, recipe: ScoreRecipe) -> Iterator[Score]:
-    """The scores of one prediction, one per metric that applies to its task."""
+def score_item(prediction: Prediction, sample: Sample, parts: RadRScore | None) -> Iterator[Score]:
+    """The scores of one prediction, one per metric that applies to its task; `parts` are its RadRScore's."""
     worth = score_answer(prediction.answer, sample.answer, kind=sample.kind, options=sample.options)
     metric = "anomaly_f1" if sample.kind == "labels" else "accuracy"
     said = prediction.problem or f"said {prediction.answer}, expected {sample.answer}"
     yield _row(prediction, sample, metric, worth, said, flagged=bool(prediction.problem))
-    if sample.reasoning:
-        parts = radrscore(prediction.reasoning, sample.reasoning, sample.facts, recipe.radrscore)
-        counts = json.dumps(parts.counts)
-        silent = parts.counts["model"] == 0
+    if parts is not None:
+        reason = f"judge failed: {parts.failed}" if parts.failed else json.dumps(parts.counts)
+        silent = parts.counts.get("model") == 0
         for name, value in (
             ("radrscore", parts.value),
             ("r_f", parts.factuality),
             ("r_c", parts.completeness),
             ("r_e", parts.effectiveness),
         ):
-            yield _row(prediction, sample, name, value, counts, flagged=silent)
+            yield _row(prediction, sample, name, value, reason, flagged=silent)
+        named = entity_factuality(prediction.reasoning, sample.facts)
+        asked = "\n".join((sample.question, *sample.options))
+        unasked = entity_factuality(prediction.reasoning, sample.facts, without=asked)
+        reason = f"{unasked} without what stands in the question"
+        yield _row(prediction, sample, "s_f", named, reason, flagged=silent)
 
 
 def _row(

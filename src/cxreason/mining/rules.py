@@ -2,7 +2,7 @@
 
 1. plan      which findings decide the question and where one looks for them: from question and options only
 2. evidence  what the report says of each; a finding that it leaves unsaid is normal
-3. chain     problem, what is seen, the options in turn until one fits, conclusion: as if the image had been read
+3. chain     problem, what is seen, the options in turn until one fits, conclusion: as if read off the image
 
 The gold answer is never looked at. The conclusion follows from the evidence, and `run.py` drops the chains
 whose conclusion is not the gold answer. How it is worded is data: `wording.yaml`.
@@ -25,7 +25,7 @@ from cxreason.answers.dialects import letters
 from cxreason.records import Sample, content_id
 from cxreason.tasks.radrbench import CHANGES
 from cxreason.text.observations import Observation, observe
-from cxreason.text.ontology import FINDINGS, NO_FINDING, PARENTS
+from cxreason.text.ontology import FINDINGS, NO_FINDING, implies, main_finding
 
 SEVERITIES = ("mild", "moderate", "severe")
 ZONES = ("upper", "mid", "lower")
@@ -97,10 +97,12 @@ def gather(steps: Sequence[Step], report: str) -> dict[str, Evidence]:
 
 def _tells(seen: Observation, finding: str) -> bool:
     """Whether an observation decides about a finding: a consolidation is a lung opacity, and no lung
-    opacity at all is no consolidation."""
+    opacity at all is no consolidation. "No nodule" is what a report says where there is no lung lesion."""
     if seen.status == "present":
-        return finding in (seen.finding, PARENTS.get(seen.finding))
-    return seen.finding == finding or (seen.status == "absent" and seen.finding == PARENTS.get(finding))
+        return implies(seen.finding, finding)
+    return main_finding(seen.finding) == finding or (
+        seen.status == "absent" and implies(finding, seen.finding)
+    )
 
 
 def mine_sample(sample: Sample) -> Mined:

@@ -7,9 +7,14 @@ prompt gives None for all of its completions; a fault raises. TRL logs each rewa
 
 from cxreason.rewards.answer import answer_reward
 from cxreason.rewards.format import format_reward
-from cxreason.rewards.process import process_reward
+from cxreason.rewards.process import guarded_process_reward, process_reward
 
-REWARDS = {"format": format_reward, "answer": answer_reward, "process": process_reward}
-"""Name in a recipe -> function; the recipe gives each a weight."""
+REWARDS = {
+    "format": format_reward,
+    "answer": answer_reward,
+    "process": process_reward,
+    "process_guarded": guarded_process_reward,
+}
+"""Name in a recipe -> function; the recipe gives each a weight. docs/rewards.md shows what each pays."""
 
-__all__ = ["REWARDS", "answer_reward", "format_reward", "process_reward"]
+__all__ = ["REWARDS", "answer_reward", "format_reward", "guarded_process_reward", "process_reward"]

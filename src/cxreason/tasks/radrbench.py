@@ -19,7 +19,7 @@ from random import Random
 
 from cxreason.answers import choice, labels
 from cxreason.records import Study
-from cxreason.text.ontology import FINDINGS, NO_FINDING, PARENTS
+from cxreason.text.ontology import FINDINGS, NO_FINDING, implies
 
 CHANGES = ("worsening", "stable", "improving")
 # A finding that came is worse than none, one that went is better; a device does neither.
@@ -64,7 +64,8 @@ def absent(study: Study, *, with_no_finding: bool = False) -> tuple[str, ...]:
     A lung opacity labelled 0 beside a consolidation labelled 1 is a slip of the labeller, and left out.
     """
     known = LABELS if with_no_finding else FINDINGS
-    implied = {PARENTS[label] for label in present(study) if label in PARENTS}
+    there = present(study)
+    implied = {label for label in FINDINGS if any(implies(seen, label) for seen in there)}
     return tuple(label for label in known if study.labels.get(label) == 0 and label not in implied)
 
 

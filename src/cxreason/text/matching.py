@@ -1,5 +1,10 @@
 """Does one observation follow from others? The one rule by which reasoning is held against a report.
 
+An observation follows from a fact that says the same or something more specific, at a side and a place that
+can be the same: a granuloma on the left is a nodule, and where there is no nodule there is no granuloma.
+Polarity always counts, and being contradicted is more than not being mentioned. Each verdict carries the
+facts that decided it.
+
 >>> from cxreason.text import observe
 >>> facts = observe("Small left effusion. The heart is normal in size.")
 >>> [relation(claim, facts) for claim in observe("Right effusion. No cardiomegaly. No fracture. Edema.")]
@@ -9,19 +14,111 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from cxreason.text.observations import Observation
-from cxreason.text.ontology import PARENTS
+from cxreason.text.ontology import implies
 
 Relation = Literal["supported", "contradicted", "unmentioned_normal", "unmentioned_abnormal"]
 Statement = tuple[Observation, ...]
 """What one wording says: one observation, or all that a normal statement excludes at once."""
 
 ZONES = ("upper", "mid", "lower")
+MOST_REMEMBERED = 4096
+"""Verdicts that one text's facts keep: more different claims than rollouts make, in a few hundred kB."""
 
 
-def relation(claim: Observation, facts: Sequence[Observation]) -> Relation:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a statement stands to the facts, and which of them decided it.
+
+    `evidence` holds every fact that supports a supported statement, or that contradicts a contradicted one,
+    in the order of the facts' text; it is empty where the facts do not mention it.
+    """
+
+    relation: Relation
+    claim: Statement
+    evidence: tuple[Observation, ...] = ()
+
+
+class Facts:
+    """What a text says, ready to be held against many claims: sorted once, asked often.
+
+    >>> from cxreason.text import observe
+    >>> known = Facts(observe("Left effusion. No edema."))
+    >>> decide(tuple(observe("There is an effusion.")), known).evidence[0].sentence
+    'Left effusion.'
+    """
+
+    __slots__ = ("_about", "_decided", "_findings", "_numbers", "observations", "statements")
+
+    def __init__(self, observations: Sequence[Observation]):
+        self._take(tuple(observations), tuple(statements(observations)))
+
+    def _take(self, observations: tuple[Observation, ...], said: tuple[Statement, ...]) -> None:
+        self.observations = observations
+        self.statements = said
+        self._findings = {seen.finding for one in said for seen in one}
+        self._numbers: dict[int, int] = {}
+        self._about: dict[str, tuple[Observation, ...]] = {}
+        # Rollouts of one prompt say much the same, so a verdict is kept for the next that asks.
+        self._decided: dict[object, tuple[Relation, tuple[Observation, ...]]] = {}
+
+    def without(self, observations: Sequence[Observation]) -> Facts:
+        """The distinct statements less some of their observations.
+
+        >>> from cxreason.text import observe
+        >>> known = Facts(observe("Left effusion. No edema."))
+        >>> len(known.without(known.observations[:1]).statements)
+        1
+        """
+        gone = {id(seen) for seen in observations}
+        rest = (tuple([seen for seen in said if id(seen) not in gone]) for said in self.statements)
+        kept = tuple([said for said in rest if said])
+        facts = Facts.__new__(Facts)
+        facts._take(tuple([seen for said in kept for seen in said]), kept)
+        return facts
+
+    def about(self, finding: str) -> tuple[Observation, ...]:
+        """The facts that can decide about a finding: of itself, of what it implies, of what implies it.
+
+        In the order of the text, without repetitions.
+        """
+        found = self._about.get(finding)
+        if found is None:
+            related = [one for one in self._findings if _related(one, finding)]
+            found = self._about[finding] = (
+                tuple([seen for said in self.statements for seen in said if seen.finding in related])
+                if related
+                else ()
+            )
+        return found
+
+    def decided(self, claim: Observation) -> tuple[Relation, tuple[Observation, ...]]:
+        """How one claim stands, and the facts that decide it."""
+        key = (claim.finding, claim.status, claim.side, claim.location, claim.severity, claim.change)
+        found = self._decided.get(key)
+        if found is None:
+            if len(self._decided) >= MOST_REMEMBERED:
+                self._decided.clear()
+            found = self._decided[key] = _decide(claim, self)
+        return found
+
+    def number_of(self, fact: Observation) -> int:
+        """The position in `statements` of the statement that a fact from a verdict's evidence belongs to."""
+        if not self._numbers:
+            self._numbers = {id(seen): number for number, said in enumerate(self.statements) for seen in said}
+        return self._numbers[id(fact)]
+
+
+@cache
+def _related(one: str, other: str) -> bool:
+    return implies(one, other) or implies(other, one)
+
+
+def relation(claim: Observation, facts: Sequence[Observation] | Facts) -> Relation:
     """How a claim stands to what is known.
 
     Supported: a fact says the same, with no conflict of side, place, severity or change; a consolidation
@@ -29,66 +126,132 @@ def relation(claim: Observation, facts: Sequence[Observation]) -> Relation:
     Contradicted: the facts speak of it and none agrees, so also the wrong side and the wrong size.
     A doubt supports nothing but a doubt. What is denied on one side says nothing about the other.
     """
-    if any(_entails(fact, claim) for fact in facts) or _both_sides(claim, facts):
-        return "supported"
-    if any(_opposes(fact, claim) for fact in facts):
-        return "contradicted"
-    return "unmentioned_normal" if claim.status == "absent" else "unmentioned_abnormal"
+    return _known(facts).decided(claim)[0]
 
 
-def _entails(fact: Observation, claim: Observation) -> bool:
-    if fact.status != claim.status or _conflict(fact, claim):
+def decide(said: Statement, facts: Sequence[Observation] | Facts) -> Verdict:
+    """How a whole statement stands, with its evidence: one contradiction spoils it, one support carries it.
+
+    >>> from cxreason.text import observe
+    >>> verdict = decide(tuple(observe("Lungs are clear.")), observe("No edema. Left consolidation."))
+    >>> verdict.relation, [fact.sentence for fact in verdict.evidence]
+    ('contradicted', ['Left consolidation.'])
+    """
+    known = _known(facts)
+    if len(said) == 1:
+        outcome, evidence = known.decided(said[0])
+        return Verdict(outcome, said, evidence)
+    found: dict[Relation, list[Observation]] = {}
+    for claim in said:
+        outcome, evidence = known.decided(claim)
+        kept = found.setdefault(outcome, [])
+        kept += [fact for fact in evidence if not any(fact is other for other in kept)]
+    for worst in ("contradicted", "supported", "unmentioned_abnormal"):
+        if worst in found:
+            return Verdict(worst, said, tuple(found[worst]))
+    return Verdict("unmentioned_normal", said)
+
+
+def judge(said: Statement, facts: Sequence[Observation] | Facts) -> Relation:
+    """The relation that `decide` finds.
+
+    >>> from cxreason.text import observe
+    >>> judge(tuple(observe("The lungs are clear.")), observe("Left lower lung consolidation."))
+    'contradicted'
+    """
+    if len(said) == 1:
+        return _known(facts).decided(said[0])[0]
+    return decide(said, facts).relation
+
+
+def _known(facts: Sequence[Observation] | Facts) -> Facts:
+    return facts if isinstance(facts, Facts) else Facts(facts)
+
+
+def _decide(claim: Observation, facts: Facts) -> tuple[Relation, tuple[Observation, ...]]:
+    about = facts.about(claim.finding)
+    if about:
+        support = tuple(fact for fact in about if _entails(fact, claim)) or _both_sides(claim, about)
+        if support:
+            return "supported", support
+        against = tuple(fact for fact in about if _opposes(fact, claim))
+        if against:
+            return "contradicted", against
+    return ("unmentioned_normal" if claim.status == "absent" else "unmentioned_abnormal"), ()
+
+
+def _entails(fact: Observation, claim: Observation, *, sides: bool = True) -> bool:
+    if fact.status != claim.status:
         return False
-    if fact.finding == claim.finding:
-        # "no left effusion" does not say that there is none at all
-        return claim.status != "absent" or fact.side in ("", "both", claim.side)
     if claim.status == "absent":
-        return PARENTS.get(claim.finding) == fact.finding and fact.side in ("", "both", claim.side)
-    return claim.status == "present" and PARENTS.get(fact.finding) == claim.finding
+        # "no left effusion" does not say that there is none at all
+        if sides and fact.side not in ("", "both", claim.side):
+            return False
+        return implies(claim.finding, fact.finding) and _zone(fact) in ("", _zone(claim))
+    return implies(fact.finding, claim.finding) and not _conflict(fact, claim, sides=sides)
 
 
-def _both_sides(claim: Observation, facts: Sequence[Observation]) -> bool:
-    """Left and right, told apart by the facts, are both."""
-    if claim.side != "both":
-        return False
-    one_sided = [fact for fact in facts if fact.finding == claim.finding and fact.status == claim.status]
-    sides = {fact.side for fact in one_sided if not _conflict(fact, claim, sides=False)}
-    return {"left", "right"} <= sides
+def _both_sides(claim: Observation, about: Sequence[Observation]) -> tuple[Observation, ...]:
+    """Left and right, told apart by the facts, are both; and what is on neither side is nowhere."""
+    if claim.side != "both" and (claim.side or claim.status != "absent"):
+        return ()
+    one_sided = tuple(
+        fact for fact in about if fact.side in ("left", "right") and _entails(fact, claim, sides=False)
+    )
+    return one_sided if len({fact.side for fact in one_sided}) == 2 else ()
 
 
 def _opposes(fact: Observation, claim: Observation) -> bool:
-    same = fact.finding == claim.finding
-    if claim.status == "absent":
-        denied = same or (fact.status == "present" and PARENTS.get(fact.finding) == claim.finding)
-        return denied and fact.status != "absent" and not _apart(fact.side, claim.side)
-    if fact.status == "absent":
-        denied = same or PARENTS.get(claim.finding) == fact.finding
-        return denied and not _apart(fact.side, claim.side)
+    if claim.status == "absent" or fact.status == "absent":
+        if claim.status == fact.status or _apart(fact.side, claim.side) or _zones_differ(fact, claim):
+            return False
+        if claim.status == "absent":
+            # A doubt about the narrower says nothing against denying the wider.
+            return fact.finding == claim.finding or (
+                fact.status == "present" and implies(fact.finding, claim.finding)
+            )
+        return implies(claim.finding, fact.finding)
     # Both say it is there, or may be: what differs is where, how much, or how it changed.
-    return same and fact.status == claim.status and _conflict(fact, claim)
+    return fact.finding == claim.finding and fact.status == claim.status and _conflict(fact, claim)
+
+
+def contradict(one: Observation, other: Observation) -> bool:
+    """Whether one says that something is there and the other that it is not. Sizes do not matter here.
+
+    >>> from cxreason.text import observe
+    >>> contradict(*observe("There is a consolidation. There is no lung opacity."))
+    True
+    """
+    if one.status == other.status or "uncertain" in (one.status, other.status):
+        return False
+    return _related(one.finding, other.finding) and _opposes(one, other)
 
 
 def _apart(one: str, other: str) -> bool:
-    return {one, other} == {"left", "right"}
+    return one != other and one in ("left", "right") and other in ("left", "right")
 
 
 def _conflict(fact: Observation, claim: Observation, *, sides: bool = True) -> bool:
     """Two observations that cannot describe the same thing. What either leaves open is no conflict."""
-    if sides:
+    if sides and fact.side != claim.side:
         if _apart(fact.side, claim.side):
             return True
-        if claim.side == "both" and fact.side in ("left", "right") and claim.status != "absent":
+        if claim.side == "both" and fact.side in ("left", "right"):
             return True
-    if claim.status == "absent":
-        return False
     if fact.severity and claim.severity and fact.severity != claim.severity:
         return True
-    zones = {_zone(fact), _zone(claim)} - {""}
-    return len(zones) > 1 or _changes_differ(fact.change, claim.change)
+    return _zones_differ(fact, claim) or _changes_differ(fact.change, claim.change)
 
 
 def _zone(seen: Observation) -> str:
-    return next((zone for zone in ZONES if zone in seen.location.split()), "")
+    return next((zone for zone in ZONES if zone in seen.location.split()), "") if seen.location else ""
+
+
+def _zones_differ(one: Observation, other: Observation) -> bool:
+    if not one.location or not other.location:
+        return False
+    zones = _zone(one), _zone(other)
+    return "" not in zones and zones[0] != zones[1]
 
 
 def _changes_differ(one: str, other: str) -> bool:
@@ -97,69 +260,126 @@ def _changes_differ(one: str, other: str) -> bool:
     return len(courses) > 1
 
 
-def statements(observations: Sequence[Observation]) -> list[Statement]:
+def statements(observations: Sequence[Observation], *, collapse: bool = True) -> list[Statement]:
     """Distinct statements in the order of the text: repeating one, in other words or not, adds nothing.
 
     What a normal statement excludes counts as one ("the lungs are clear" is one claim, not six). An
-    observation without a span is a statement of its own.
+    observation without a span is a statement of its own. A statement that says no more than another is a
+    repetition of it, whichever comes first; `collapse=False` keeps repetitions.
 
     >>> from cxreason.text import observe
     >>> [len(said) for said in statements(observe("Lungs are clear. No edema. No oedema."))]
     [6, 1]
     """
+    groups = _by_span(observations)
+    if not collapse:
+        return [tuple(said) for said in groups]
+    # About the same thing: how exactly it is told -> the first statement that tells it so.
+    alike: dict[object, dict[object, list[Observation]]] = {}
+    several = False
+    for said in groups:
+        if len(said) == 1:
+            seen = said[0]
+            subject: object = (seen.finding, seen.status, seen.side, seen.location)
+            details: object = (seen.severity, seen.change)
+        else:
+            subject = frozenset([(seen.finding, seen.status, seen.side, seen.location) for seen in said])
+            details = frozenset([(seen.finding, seen.severity, seen.change) for seen in said])
+        tellings = alike.get(subject)
+        if tellings is None:
+            alike[subject] = {details: said}
+        elif details not in tellings:
+            tellings[details] = said
+            several = True
+    if not several:
+        return [tuple(said) for tellings in alike.values() for said in tellings.values()]
+    kept = {
+        id(_fullest(said, list(tellings.values())))
+        for tellings in alike.values()
+        for said in tellings.values()
+    }
+    return [tuple(said) for said in groups if id(said) in kept]
+
+
+def _by_span(observations: Sequence[Observation]) -> list[list[Observation]]:
     spans: dict[object, list[Observation]] = {}
     for number, seen in enumerate(observations):
         key = (seen.start, seen.end) if seen.end > seen.start else -number - 1
-        spans.setdefault(key, []).append(seen)
-    distinct: dict[frozenset[tuple[str, str, str, str]], Statement] = {}
-    for said in spans.values():
-        key = frozenset((seen.finding, seen.status, seen.side, seen.location) for seen in said)
-        distinct.setdefault(key, tuple(said))
-    return list(distinct.values())
+        if key in spans:
+            spans[key].append(seen)
+        else:
+            spans[key] = [seen]
+    return list(spans.values())
 
 
-def judge(said: Statement, facts: Sequence[Observation]) -> Relation:
-    """How a whole statement stands: one contradiction spoils it, one support carries it.
-
-    >>> from cxreason.text import observe
-    >>> judge(tuple(observe("The lungs are clear.")), observe("Left lower lung consolidation."))
-    'contradicted'
-    """
-    found = {relation(claim, facts) for claim in said}
-    for worst in ("contradicted", "supported", "unmentioned_abnormal"):
-        if worst in found:
-            return worst
-    return "unmentioned_normal"
+def _fullest(said: Sequence[Observation], alike: Sequence[list[Observation]]) -> Sequence[Observation]:
+    """The first of the statements about the same thing that says all that this one says, and most."""
+    fuller = [other for other in alike if _covers(other, said)]
+    return max(fuller, key=lambda other: sum(bool(seen.severity) + bool(seen.change) for seen in other))
 
 
-def match(first: Sequence[Observation], second: Sequence[Observation]) -> int:
-    """Size of the largest one-to-one matching of the statements of two texts; opposites never match.
+def _covers(full: Sequence[Observation], said: Sequence[Observation]) -> bool:
+    return all(
+        any(
+            seen.finding == other.finding
+            and seen.severity in ("", other.severity)
+            and seen.change in ("", other.change)
+            for other in full
+        )
+        for seen in said
+    )
 
-    Symmetric. Two statements match where any observation of one agrees with one of the other on finding and
-    status, without conflict, and none contradicts the other.
+
+def match(claims: Sequence[Observation] | Facts, facts: Sequence[Observation] | Facts) -> int:
+    """How many statements of `claims` follow from `facts`, each from a fact statement of its own.
+
+    The size of the largest one-to-one matching, so that one vague statement cannot answer for two. Never
+    more than the number of supported statements.
 
     >>> from cxreason.text import observe
     >>> match(observe("Left effusion. No edema."), observe("Effusion. There is edema."))
     1
     """
-    left, right = statements(first), statements(second)
-    edges = [[column for column, other in enumerate(right) if _agree(said, other)] for said in left]
-    partner: dict[int, int] = {}
+    said, known = _known(claims), _known(facts)
+    verdicts = [decide(statement, known) for statement in said.statements]
+    return sum(partner is not None for partner in partners(verdicts, known))
+
+
+def partners(verdicts: Sequence[Verdict], facts: Facts) -> list[int | None]:
+    """For each verdict on a supported statement the number of the fact statement it is matched with.
+
+    >>> from cxreason.text import observe
+    >>> known = Facts(observe("Bilateral effusions."))
+    >>> partners([decide((claim,), known) for claim in observe("Left effusion. Right effusion.")], known)
+    [0, None]
+    """
+    edges = [
+        list(dict.fromkeys(facts.number_of(fact) for fact in verdict.evidence))
+        if verdict.relation == "supported"
+        else []
+        for verdict in verdicts
+    ]
+    return largest_matching(edges)
+
+
+def largest_matching(edges: Sequence[Sequence[int]]) -> list[int | None]:
+    """For each row the column it is paired with in a largest one-to-one matching, or None.
+
+    >>> largest_matching([[0, 1], [0]])
+    [1, 0]
+    """
+    row_of: dict[int, int] = {}
 
     def place(row: int, tried: set[int]) -> bool:
         for column in edges[row]:
             if column not in tried:
                 tried.add(column)
-                if column not in partner or place(partner[column], tried):
-                    partner[column] = row
+                if column not in row_of or place(row_of[column], tried):
+                    row_of[column] = row
                     return True
         return False
 
-    return sum(place(row, set()) for row in range(len(left)))
-
-
-def _agree(one: Statement, other: Statement) -> bool:
-    pairs = [(a, b) for a in one for b in other if a.finding == b.finding]
-    if any(a.status != b.status or _conflict(a, b) or _conflict(b, a) for a, b in pairs):
-        return False
-    return bool(pairs)
+    for row in range(len(edges)):
+        place(row, set())
+    column_of = {row: column for column, row in row_of.items()}
+    return [column_of.get(row) for row in range(len(edges))]

@@ -1,28 +1,22 @@
-"""What the reader knows: the findings, what implies what, and every phrase, read from `lexicon/*.tsv`.
+"""What there is to see: the findings, and which of them is a kind of which.
 
-A contributor teaches the reader a synonym by adding one line to one of these files:
-
-    findings.tsv      finding, concept, phrase       what is called abnormal
-    structures.tsv    structure, phrase              what can be called normal or abnormal
-    qualities.tsv     quality, phrase                how a structure can look
-    appearances.tsv   structure, quality, status, findings    what a structure that looks so says
-    normal.tsv        phrase, findings               whole statements that exclude findings
-    cues.tsv          kind, value, phrase            negation, doubt, place, size, change, clause ends
+The 13 CheXpert findings are the common ground of every room. The reader knows far more concepts, from
+`lexicon/concepts.tsv`, and nearly all of them are a kind of one of the 13: a granuloma is a nodule, which is
+a lung lesion, which is a lung opacity.
 
     >>> FINDINGS[1]
     'cardiomegaly'
-    >>> PARENTS["consolidation"]
-    'lung opacity'
+    >>> implies("granuloma", "lung lesion")
+    True
+    >>> main_finding("peripherally inserted central catheter")
+    'support devices'
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-LEXICON = Path(__file__).parent / "lexicon"
+from cxreason.text import lexicon_files
 
 FINDINGS: tuple[str, ...] = (
     "enlarged cardiomediastinum",
@@ -44,147 +38,100 @@ NO_FINDING = "no finding"
 PARENTS: dict[str, str] = dict.fromkeys(
     ("lung lesion", "edema", "consolidation", "pneumonia", "atelectasis"), "lung opacity"
 )
-"""Finding -> the wider finding that it implies. Denying the wider one denies the narrower ones."""
+"""Of the 13: finding -> the wider finding that it implies. Denying the wider denies the narrower ones."""
 
 NORMAL_OF: dict[str, str] = {
     "enlarged cardiomediastinum": "the mediastinum is of normal width",
     "cardiomegaly": "the heart is normal in size",
     "lung opacity": "there is no lung opacity",
-    "lung lesion": "there is no lung nodule",
+    "lung lesion": "there is no lung lesion",
     "edema": "the pulmonary vessels are sharp",
     "consolidation": "there is no consolidation",
     "pneumonia": "there is no sign of pneumonia",
-    "atelectasis": "there is no volume loss",
+    "atelectasis": "there is no atelectasis",
     "pneumothorax": "there is no pneumothorax",
     "pleural effusion": "the costophrenic angles are sharp",
-    "pleural other": "there is no pleural thickening",
+    "pleural other": "there is no pleural abnormality",
     "fracture": "the bones are intact",
     "support devices": "there is no support device",
 }
 """Finding -> a clause that denies it and nothing else, for writers of sentences."""
 
 
-@dataclass(frozen=True)
-class Concept:
-    """Something that has a name of its own and counts as one of the findings: a nodule is a lung lesion."""
-
-    name: str
-    finding: str
-    synonyms: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What one phrase of the lexicon contributes: a kind of word and its value."""
-
-    kind: str
-    value: str = ""
-    findings: tuple[str, ...] = ()
-
-
-def _lines(name: str) -> list[tuple[str, ...]]:
-    lines = (LEXICON / name).read_text(encoding="utf-8").splitlines()
-    return [tuple(line.split("\t")) for line in lines if line and not line.startswith("#")]
-
-
-def _split(findings: str) -> tuple[str, ...]:
-    names = tuple(findings.split(", "))
-    unknown = [name for name in names if name not in FINDINGS]
-    if unknown:
-        raise ValueError(f"lexicon names unknown findings: {unknown}")
-    return names
-
-
 @cache
-def concepts() -> tuple[Concept, ...]:
-    """Every concept with its synonyms, in the order of `findings.tsv`.
+def parents() -> dict[str, tuple[str, ...]]:
+    """Concept -> its direct parents, in the order of `concepts.tsv`.
 
-    >>> [concept.finding for concept in concepts() if "pacemaker" in concept.synonyms]
-    ['support devices']
+    >>> parents()["granuloma"]
+    ('nodule',)
     """
-    phrases: dict[tuple[str, str], list[str]] = {}
-    for finding, name, phrase in _lines("findings.tsv"):
-        _split(finding)
-        phrases.setdefault((name, finding), []).append(phrase)
-    return tuple(Concept(name, finding, tuple(synonyms)) for (name, finding), synonyms in phrases.items())
-
-
-@cache
-def appearances() -> dict[tuple[str, str], tuple[str, tuple[str, ...]]]:
-    """(structure, quality) -> (status, findings): "heart" that is "enlarged" is cardiomegaly present."""
-    return {
-        (structure, quality): (status, _split(findings))
-        for structure, quality, status, findings in _lines("appearances.tsv")
+    known: dict[str, tuple[str, ...]] = {
+        finding: (PARENTS[finding],) if finding in PARENTS else () for finding in FINDINGS
     }
+    where: dict[str, str] = {}
+    for place, (name, above) in lexicon_files.rows("concepts.tsv", 2):
+        wider = tuple(above.split(", ")) if above != "-" else ()
+        if name in where:
+            raise ValueError(f"{place}: concept {name!r} stands twice")
+        if name in FINDINGS and wider != known[name]:
+            raise ValueError(f"{place}: the parents of {name!r}, one of the 13 findings, do not change")
+        known[name], where[name] = wider, place
+    for name, wider in known.items():
+        for parent in wider:
+            if parent not in known:
+                raise ValueError(f"{where[name]}: unknown parent {parent!r} of {name!r}")
+    _check_for_circles(known, where)
+    return known
 
 
-def _plurals(phrase: str) -> list[str]:
-    if phrase.endswith("is"):
-        return [phrase, phrase[:-2] + "es"]
-    if phrase.endswith("y"):
-        return [phrase, phrase[:-1] + "ies"]
-    return (
-        [phrase]
-        if phrase.endswith("s")
-        else [phrase, phrase + "s", *([phrase + "es"] if phrase[-1] in "x" else [])]
-    )
-
-
-@cache
-def phrases() -> dict[str, Meaning]:
-    """Every phrase the reader reacts to, lower case with single spaces, and what it means.
-
-    One phrase has one meaning: a second line for it is a mistake in the data and raises.
-    """
-    known: dict[str, Meaning] = {}
-
-    def learn(phrase: str, meaning: Meaning, plural: bool = False) -> None:
-        if phrase != " ".join(re.findall(r"[a-z0-9']+", phrase)):
-            raise ValueError(f"lexicon phrase {phrase!r}: lower-case words, single spaces, no hyphens please")
-        if phrase in known:
-            raise ValueError(f"lexicon phrase {phrase!r} stands twice: {known[phrase]} and {meaning}")
-        known[phrase] = meaning
-        for form in _plurals(phrase)[1:] if plural else ():
-            generated.setdefault(form, meaning)
-
-    generated: dict[str, Meaning] = {}
-    for concept in concepts():
-        for phrase in concept.synonyms:
-            learn(phrase, Meaning("finding", concept.name, (concept.finding,)), plural=True)
-    for structure, phrase in _lines("structures.tsv"):
-        learn(phrase, Meaning("structure", structure), plural=True)
-    for quality, phrase in _lines("qualities.tsv"):
-        learn(phrase, Meaning("quality", quality))
-    for phrase, findings in _lines("normal.tsv"):
-        learn(phrase, Meaning("normal", "", _split(findings)))
-    for kind, value, phrase in _lines("cues.tsv"):
-        learn(phrase, Meaning(kind, value))
-    return {**generated, **known}  # a plural never hides a phrase that somebody wrote down
+def _check_for_circles(known: dict[str, tuple[str, ...]], where: dict[str, str]) -> None:
+    for name in known:
+        above = list(known[name])
+        for wider in above:  # grows while it is walked
+            if wider == name:
+                raise ValueError(f"{where[name]}: {name!r} is a kind of itself")
+            above += [one for one in known[wider] if one not in above]
 
 
 @cache
-def phrase_pattern() -> re.Pattern[str]:
-    """One expression for every phrase and the punctuation that separates clauses.
+def _ancestors() -> dict[str, frozenset[str]]:
+    known = parents()
 
-    The alternatives share their beginnings (a trie), which keeps matching fast however long the lexicon
-    grows; at each place the longest phrase wins.
+    def climb(name: str) -> frozenset[str]:
+        return frozenset((name,)).union(*(climb(wider) for wider in known[name]))
+
+    return {name: climb(name) for name in known}
+
+
+def ancestors(finding: str) -> frozenset[str]:
+    """A finding and everything that it is a kind of.
+
+    >>> sorted(ancestors("granuloma"))
+    ['granuloma', 'lung lesion', 'lung opacity', 'nodule']
     """
-    trie: dict[str, dict] = {}
-    for phrase in phrases():
-        node = trie
-        for letter in phrase:
-            node = node.setdefault(letter, {})
-        node[""] = {}
+    try:
+        return _ancestors()[finding]
+    except KeyError:
+        raise ValueError(f"unknown finding {finding!r}: the names stand in lexicon/concepts.tsv") from None
 
-    def alternatives(node: dict[str, dict]) -> str:
-        branches = [
-            (r"[\s\-]+" if letter == " " else re.escape(letter)) + alternatives(child)
-            for letter, child in sorted(node.items())
-            if letter
-        ]
-        if not branches:
-            return ""
-        group = branches[0] if len(branches) == 1 and "" not in node else f"(?:{'|'.join(branches)})"
-        return f"{group}?" if "" in node else group
 
-    return re.compile(rf"\b(?:{alternatives(trie)})\b|[,;:()/?]|--|[\u2013\u2014]")
+def implies(finding: str, wider: str) -> bool:
+    """Whether one finding is the other or a kind of it. What is present implies the wider; a denial of the
+    wider implies a denial of the narrower.
+
+    >>> implies("nodule", "lung opacity"), implies("lung opacity", "nodule"), implies("edema", "edema")
+    (True, False, True)
+    """
+    return wider in ancestors(finding)
+
+
+@cache
+def main_finding(finding: str) -> str:
+    """The narrowest of the 13 findings that a concept is a kind of; empty where it is of none.
+
+    >>> main_finding("airspace disease"), main_finding("emphysema")
+    ('consolidation', '')
+    """
+    above = [name for name in FINDINGS if implies(finding, name)]
+    wider = {PARENTS[name] for name in above if name in PARENTS}
+    return next((name for name in above if name not in wider), "")

@@ -1,7 +1,14 @@
 """A report cut into its sections, and any text into its sentences.
 
->>> split("INDICATION: Cough. FINDINGS: Lungs are clear.\\nIMPRESSION:\\nNormal chest.")["impression"]
+>>> sections("INDICATION: Cough. FINDINGS: Lungs are clear.\\nIMPRESSION:\\nNormal chest.")["impression"]
 'Normal chest.'
+
+Headers are found as the section parser of MIT-LCP finds them in MIMIC-CXR (MIT licence; written anew from
+its rules): a name in capitals with a colon at the start of a line, spellings brought to one name, a name that
+contains a known one taken for it, a name of an examination taken for findings, and `last_paragraph` where
+there is neither findings nor impression. Beyond it, for Open-i, ReXGradient, CheXpert Plus and plain text: a
+known name opens a section also in other letters, alone on its line or inside a line after a full stop; names
+of organs open none; text without headers is findings; a section that stands twice is joined.
 """
 
 from __future__ import annotations
@@ -14,54 +21,157 @@ HEADERS: dict[str, tuple[str, ...]] = {
         "indication",
         "indications",
         "clinical indication",
-        "clinical information",
-        "clinical history",
-        "history",
         "reason for exam",
         "reason for examination",
+        "reason for study",
+        "indicaton",
     ),
-    "comparison": ("comparison", "comparisons", "comparison study"),
-    "technique": ("technique", "procedure", "views"),
-    "examination": ("examination", "exam", "study", "type of examination"),
-    "findings": ("findings", "finding", "report", "description"),
-    "impression": ("impression", "impressions", "conclusion", "conclusions", "summary", "opinion"),
-    "recommendation": ("recommendation", "recommendations"),
+    "history": (
+        "history",
+        "clinical history",
+        "clinical information",
+        "clinical data",
+        "patient history",
+        "past medical history",
+    ),
+    "comparison": (
+        "comparison",
+        "comparisons",
+        "comparison study",
+        "comparison studies",
+        "comparison exam",
+        "comparison film",
+        "reference exam",
+        "comparision",
+        "comparsion",
+    ),
+    "technique": ("technique", "procedure", "procedure comments", "views", "number of views", "tecnique"),
+    "examination": ("examination", "exam", "study", "type of examination", "procedure name"),
+    "findings": ("findings", "finding", "report", "description", "narrative", "body of report", "findngs"),
+    "impression": (
+        "impression",
+        "impressions",
+        "conclusion",
+        "conclusions",
+        "opinion",
+        "interpretation",
+        "findings and impression",
+        "findings/impression",
+        "impresson",
+        "impresion",
+        "inpression",
+    ),
+    "summary": ("summary",),
+    "recommendation": ("recommendation", "recommendations", "recommendation(s)"),
+    "notification": ("notification", "notifications"),
+    "addendum": ("addendum", "addenda"),
+    "end": ("end of impression", "accession number"),
 }
 """Section -> the headers that open it."""
 
 _SECTION = {header: section for section, headers in HEADERS.items() for header in headers}
-_WORDS = "|".join(sorted((header.replace(" ", r"\s+") for header in _SECTION), key=len, reverse=True))
-_CAPITALS = _WORDS.upper().replace(r"\S+", r"\s+")
-# At the start of a line in any case with a colon or alone on the line; inside a line only in capitals.
-_HEADER = re.compile(
-    rf"^[ \t]*(?P<line>(?i:{_WORDS}))[ \t]*(?::|$)|(?<=\s)(?P<inline>{_CAPITALS}):", re.MULTILINE
+_PARTS = ("impression", "findings", "history", "indication", "comparison", "technique", "addendum")
+_EXAMINATION = re.compile(
+    r"\b(?:chest|portable|pa|ap|lateral|frontal|views?|radiographs?|ribs|films?|upright|supine)\b"
 )
+# Under findings some write "LUNGS: clear." line by line: these are no sections.
+_ORGAN = re.compile(
+    r"\b(?:lungs?|heart|cardiac|cardio\w*|mediastin\w+|hil\w+|pleura\w*|bones?|osseous|skelet\w+|soft|airways?"
+    r"|trachea|lines?|tubes?|devices?|catheters?|diaphragms?|abdomen|upper|vessels?|vasculature|aorta|other"
+    r"|support|musculoskeletal|right|left|additional)\b"
+)
+_WORDS = "|".join(
+    sorted((re.escape(name).replace(r"\ ", r"\s+") for name in _SECTION), key=len, reverse=True)
+)
+_CAPITALS = _WORDS.upper().replace(r"\S+", r"\s+")
+_TITLED = "|".join(f"{name[0].upper()}(?i:{name[1:]})" for name in _WORDS.split("|"))
+_HEADER = re.compile(
+    r"^[ \t]*(?:"
+    rf"(?P<line>(?i:{_WORDS}))[ \t]*(?::|$)"  # in any letters, with a colon or alone on its line
+    r"|(?P<added>ADDENDUM)\b(?!:)"
+    r"|(?P<unknown>[A-Z][A-Z ()/,&\-]{2,60}):(?=\s)"  # any name in capitals that opens a line
+    r"|(?P<rule>_{5,}[ \t]*)$"  # what parts an addendum from the report below it
+    r")|(?<=\s)(?=[A-Z])(?:"
+    rf"(?=[A-Z]{{4}})(?P<inside>{_CAPITALS})[ \t]*:"  # in capitals inside a line
+    rf"|(?<=[.:;]\s)(?=[A-Z][a-z/ ()]+:)(?P<titled>{_TITLED}):"  # with one capital behind a full stop
+    r")",
+    re.MULTILINE,
+)
+_TITLE_LINE = re.compile(r"^[ \t]*(?:FINAL REPORT|WET READ\b.*|PRELIMINARY REPORT)[ \t]*$", re.MULTILINE)
 
 
-def split(report: str) -> dict[str, str]:
-    """Section name -> its text. A section that stands twice is joined; text before any header is findings.
+def _named(name: str) -> str:
+    """The section that an unknown name in capitals opens; empty where it is the name of an organ."""
+    name = " ".join(name.lower().split())
+    if name in _SECTION:
+        return _SECTION[name]
+    for part in _PARTS:
+        if part in name:
+            return part
+    if _EXAMINATION.search(name) and not re.search(r"\blungs?\b", name):
+        return "findings"
+    return "" if _ORGAN.search(name) else name
 
-    >>> split("The lungs are clear.")
+
+def sections(report: str) -> dict[str, str]:
+    """Section name -> its text, in the order of the report; empty sections are left out.
+
+    The usual names are indication, history, technique, comparison, examination, findings, impression,
+    addendum and last_paragraph; a header that nobody knows keeps its own name in small letters. Text before
+    any header is findings, or `preamble` where findings follow.
+
+    >>> sections("The lungs are clear.")
     {'findings': 'The lungs are clear.'}
     """
     parts: dict[str, list[str]] = {}
-    section, start = "findings", 0
+    section, start = "preamble", 0
 
     def close(end: int) -> None:
-        text = report[start:end].strip()
+        text = _TITLE_LINE.sub("", report[start:end]).strip()
         if text:
             parts.setdefault(section, []).append(text)
 
     for match in _HEADER.finditer(report):
-        close(match.start())
-        header = " ".join((match["line"] or match["inline"]).lower().split())
-        section, start = _SECTION[header], match.end()
+        if match["rule"] is not None:
+            opened = "preamble" if section == "addendum" else ""
+        elif match["unknown"] is not None:
+            opened = _named(match["unknown"])
+        elif match["added"] is not None:
+            opened = "addendum"
+        else:
+            opened = _SECTION[" ".join((match["line"] or match["inside"] or match["titled"]).lower().split())]
+        if opened:
+            close(match.start())
+            section, start = opened, match.end()
     close(len(report))
-    return {name: "\n".join(texts) for name, texts in parts.items()}
+    found = {name: "\n".join(texts) for name, texts in parts.items() if name != "end"}
+    return _renamed(found)
+
+
+def _renamed(found: dict[str, str]) -> dict[str, str]:
+    """What stands without a header of its own gets the name of what it is."""
+    if "summary" in found and "impression" not in found:
+        found = {("impression" if name == "summary" else name): text for name, text in found.items()}
+    if "preamble" in found and "findings" not in found:
+        alone = len(found) == 1
+        if alone or re.search(r"[a-z][.!]", found["preamble"]):
+            return {("findings" if name == "preamble" else name): text for name, text in found.items()}
+    if found and not {"findings", "impression"} & set(found):
+        last = list(found)[-1]
+        before, blank, after = found[last].partition("\n \n")
+        if not blank:
+            before, blank, after = found[last].partition("\n\n")
+        if after.strip():
+            found = {**found, last: before.strip(), "last_paragraph": after.strip()}
+    return found
 
 
 # A line that wraps inside a sentence is no end; a blank line, a list mark or a capitalised line is one.
-_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|\n\s*\n|\n(?=[ \t]*(?:[-*\u2022]\s|\d+[.)]\s|[A-Z][a-z]))")
+_END = re.compile(
+    r"[.!?]+[\"')\]]*(?=\s|$)"
+    r"|(?<=[a-z])\.(?=[A-Z][a-z])"  # "size.No effusion", where a space was forgotten
+    r"|\n\s*\n|\n(?=[ \t]*(?:[-*\u2022]\s|\d+[.)]\s|[A-Z][a-z]))"
+)
 _ABBREVIATIONS = ("e.g.", "i.e.", "vs.", "dr.", "approx.", "cf.", "resp.")
 
 

@@ -3,14 +3,16 @@
 ChestX-Reasoner starts from Qwen2-VL and CheXOne from Qwen2.5-VL: models that see, speak and think aloud
 when asked, and were never taught to reason about chest X-rays. This makes such a start for phantoms:
 
-1. seeing    the vision tower learns the findings from labels and reports, because a language loss alone hardly
-             teaches a model of this size to see (`tiny_seeing`)
+1. seeing    the vision tower learns the findings from labels and reports, because a language loss alone
+             hardly teaches a model of this size to see (`tiny_seeing`)
 2. copying   the language half learns to look up what stood in its context before (`tiny_drills`)
-3. language  it learns to say what is there and what is not, to compare and to choose (`tiny_speaking`), and,
-             from texts without images, to weigh options against what it was told (`tiny_drills`)
+3. language  it learns to say what is there and what is not, to compare and to choose (`tiny_speaking`),
+             and, from texts without images, to weigh options against what it was told (`tiny_drills`)
+4. choosing  it learns to answer for each finding as it is called (`tiny_speaking`), and to point at the
+             option that was named (`tiny_drills`)
 
-Its weights never meet mined reasoning or a question of RadRBench-CXR. The words for what is seen, and those in
-which options are weighed, are mining's; its vocabulary is made of both.
+Its weights never meet mined reasoning or a question of RadRBench-CXR. The words for what is seen, and those
+in which options are weighed, are mining's; its vocabulary is made of both.
 
     python -m cxreason.training.tiny recipes/phantom/base.yaml
 """
@@ -36,8 +38,8 @@ from cxreason.records import Sample, Study
 from cxreason.runs import Run, read
 from cxreason.training import loop
 from cxreason.training.models import load_model
-from cxreason.training.tiny_seeing import prepare_pixels, train_vision
 from cxreason.training.tiny_drills import corpus_words, draw_copies, draw_drills, drill, pointer
+from cxreason.training.tiny_seeing import prepare_pixels, train_vision
 from cxreason.training.tiny_speaking import (
     draw_batches,
     lesson,

@@ -1,8 +1,8 @@
-"""The tiny base model learns to use a text: to look things up in it, weigh options against it and point at one.
+"""The tiny base model learns to use a text: to look things up in it, weigh options against it and choose.
 
-No image is needed, and every reply hangs on its prompt: most names in a drill are words put together by chance,
-and what is said of them is said in many ways. A large language model brings this along from its own training;
-a small one would answer by habit. The drills come in the forms of both dialects and of both modes.
+No image is needed, and every reply hangs on its prompt: most names in a drill are words put together by
+chance, and what is said of them is said in many ways. A large language model brings this along from its own
+training; a small one would answer by habit. The drills come in the forms of both dialects and both modes.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _open(words: Sequence[str], draw: random.Random) -> Puzzle:
 
 
 def pointer(words: Sequence[str], draw: random.Random) -> Turn:
-    """A prompt that names the right option, and a reply that says it again and goes through the options to it.
+    """A prompt that names the right option, and a reply that says it again and goes through to it.
 
     The least that a choice needs: to tell whether an option is what was just said.
 

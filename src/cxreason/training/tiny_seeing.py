@@ -13,6 +13,7 @@ from cxreason.progress import progress
 from cxreason.recipes import BaseModelRecipe
 from cxreason.records import Study
 from cxreason.text import observe
+from cxreason.text.ontology import main_finding
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,9 @@ def vision_targets(studies: Sequence[Study], findings: Sequence[str]) -> tuple[n
     known = np.zeros_like(target)
     kinds = (ATTRIBUTES[:2], ATTRIBUTES[2:5], ATTRIBUTES[5:])
     for row, study in enumerate(studies):
-        said = {seen.finding: seen for seen in observe(study.report) if seen.status == "present"}
+        said = {
+            main_finding(seen.finding): seen for seen in observe(study.report) if seen.status == "present"
+        }
         for column, finding in enumerate(findings):
             start = column * width
             target[row, start], known[row, start] = study.labels[finding], 1.0

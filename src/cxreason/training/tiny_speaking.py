@@ -18,7 +18,7 @@ from cxreason.mining.rules import ZONES, Evidence, Step, gather, phrase_or_none,
 from cxreason.progress import progress
 from cxreason.records import Mode, Study
 from cxreason.text import observe
-from cxreason.text.ontology import NO_FINDING
+from cxreason.text.ontology import NO_FINDING, main_finding
 from cxreason.training.tiny_drills import Lesson, Turn
 
 if TYPE_CHECKING:
@@ -114,21 +114,24 @@ def _choose(study: Study, draw: random.Random) -> Turn | None:
     seen = [item for item in observe(study.findings) if item.status == "present"]
     kinds = []
     for item in seen:
+        finding = main_finding(item.finding)
+        if not finding:
+            continue
         zone = next((word for word in ZONES if word in item.location), "")
         kinds += [
-            (f"On which side is the {item.finding}?", item, item.side, ["left", "right", "both"]),
-            (f"How severe is the {item.finding}?", item, item.severity, ["mild", "moderate", "severe"]),
-            (f"In which zone is the {item.finding}?", item, zone, list(ZONES)),
+            (f"On which side is the {finding}?", finding, item.side, ["left", "right", "both"]),
+            (f"How severe is the {finding}?", finding, item.severity, ["mild", "moderate", "severe"]),
+            (f"In which zone is the {finding}?", finding, zone, list(ZONES)),
         ]
     kinds = [kind for kind in kinds if kind[2] in kind[3]]
     if not kinds:
         return None
-    question, item, answer, options = draw.choice(kinds)
+    question, finding, answer, options = draw.choice(kinds)
     draw.shuffle(options)
     letter = ascii_uppercase[options.index(answer)]
     mode: Mode = draw.choice(("reasoning", "direct"))
-    evidence = gather([Step(item.finding, "")], study.report)
-    thought = f"{tell([item.finding], evidence, draw)[0]} So the answer is {letter}, {answer}."
+    evidence = gather([Step(finding, "")], study.report)
+    thought = f"{tell([finding], evidence, draw)[0]} So the answer is {letter}, {answer}."
     dialect = DIALECTS["think"]
     return dialect.prompt(question, options, mode), dialect.target(letter, mode, thought)
 
@@ -157,7 +160,8 @@ def draw_batches(
     batch_size: int,
     draw: random.Random,
 ) -> Iterator[list[Lesson]]:
-    """Batches of lessons that `make` gives, without end; four are drawn together and share out their lessons by length."""
+    """Batches of lessons that `make` gives, without end; four batches are drawn together, and share out
+    their lessons by length."""
     row_of = {study.id: number for number, study in enumerate(studies)}
     while True:
         lessons: list[Lesson] = []

@@ -1,0 +1,87 @@
+"""Where a finding lies, how large it is and how it changed: the words that stand next to its claim."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+
+from cxreason.text.claims import PARTING, Claim, listed
+from cxreason.text.ontology import implies
+from cxreason.text.tokens import NOTHING, Token
+
+MIDLINE = ("cardiomegaly", "enlarged cardiomediastinum")
+
+
+def reach(clause: list[Token], claims: list[Claim]) -> list[list[Token]]:
+    """For each claim the tokens that may describe it: its own, and those up to the nearest separator."""
+    borders = [0]
+    for earlier, later in pairwise(claims):
+        gap = range(earlier.last + 1, later.first)
+        parting = max((i for i in gap if clause[i].kind in PARTING), default=None)
+        if parting is None:  # "opacity at the base may represent pneumonia": the place is the opacity's
+            parting = next(
+                (i for i in gap if clause[i].kind in ("uncertain", "verb", "negation")), earlier.last + 1
+            )
+        borders.append(parting)
+    borders.append(len(clause))
+    return [
+        clause[min(borders[index], claim.first) : max(borders[index + 1], claim.last + 1)]
+        for index, claim in enumerate(claims)
+    ]
+
+
+def side_and_zone(words: list[Token]) -> tuple[str, str]:
+    """ "left", "right", "both" or nothing, and "upper", "mid", "lower" or nothing."""
+    named = {
+        part for token in words for part in (token.value if token.kind == "place" else token.place).split()
+    }
+    side = "both" if "both" in named or {"left", "right"} <= named else "".join(named & {"left", "right"})
+    zones = named & {"upper", "mid", "lower"}
+    return side, zones.pop() if len(zones) == 1 else ""
+
+
+@cache
+def location(finding: str, side: str, zone: str) -> str:
+    """The place in words, such as "left lower lung"; nothing where no zone is told or none makes sense."""
+    if not zone or implies(finding, "support devices") or implies(finding, "edema"):
+        return ""
+    return f"{side} {zone} {'ribs' if implies(finding, 'fracture') else 'lung'}".strip()
+
+
+def first_of(words: list[Token], kind: str) -> str:
+    """The first word of a kind that no "not" stands before."""
+    for before, token in zip([None, *words], words, strict=False):
+        if token.kind == kind and not (
+            before is not None and before.kind == "negation" and before.value == "not"
+        ):
+            return token.value
+    return ""
+
+
+def severity_of(claim_words: list[Token], words: list[Token]) -> str:
+    """The size told near a claim. "Slightly decreased" sizes the change, unless it is the claim's own word
+    ("mildly increased markings")."""
+    for index, token in enumerate(words):
+        if token.kind != "severity":
+            continue
+        after = words[index + 1] if index + 1 < len(words) else NOTHING
+        sizes_change = after.kind == "change" and after.value in ("worsening", "improving")
+        if not sizes_change or after in claim_words:
+            return token.value
+    return ""
+
+
+def changes(clause: list[Token], claims: list[Claim], words: list[list[Token]]) -> list[str]:
+    """The change of each claim. Said of a whole list, it belongs to each member: "effusion and edema are
+    unchanged"."""
+    if not any(token.kind == "change" for token in clause):
+        return [""] * len(claims)
+    said = [first_of(near, "change") for near in words]
+    for index, claim in enumerate(claims):
+        end = claims[index + 1].first if index + 1 < len(claims) else len(clause)
+        following = clause[claim.last + 1 : end]
+        said_behind = any(token.kind == "verb" for token in following) and first_of(following, "change")
+        if said[index] and said_behind == said[index]:
+            for earlier in range(index - len(list(listed(clause, claims[: index + 1]))) + 1, index):
+                said[earlier] = said[earlier] or said[index]
+    return said

@@ -1,0 +1,106 @@
+"""The label sets of public datasets, read from a report.
+
+    >>> label("FINDINGS: Small left effusion. No pneumothorax.")["Effusion"]
+    1
+
+1 is asserted, 0 denied, -1 uncertain, None not mentioned. Where sentences differ, asserted wins over
+uncertain, and uncertain over denied, as the labelers of CheXpert and NegBio have it. "Likely", "suggestive
+of" and "consistent with" assert: radiologists write so what they mean. "May", "possible" and "cannot
+exclude" are doubt. Which concept counts for which label is data, `lexicon/labels.tsv`.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import Literal
+
+from cxreason.text.lexicon_files import rows
+from cxreason.text.observations import read_sentence
+from cxreason.text.ontology import NO_FINDING, implies, parents
+from cxreason.text.sections import sections, sentences
+
+Scheme = Literal["nih14", "chexpert14"]
+NO_FINDING_LABEL = NO_FINDING.title()
+
+
+ASSERTED: dict[str, dict[tuple[str, str], int]] = {
+    "nih14": {("present", ""): 1, ("uncertain", "alternative"): 1},
+    "chexpert14": {("present", ""): 1, ("present", "suggested"): 1},
+}
+"""Scheme -> (status, hedge) that counts as asserted. The people who coded Open-i count both sides of a
+"versus", and not what is merely suggested."""
+
+
+@cache
+def schemes() -> dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]]:
+    """Scheme -> label -> (concepts that give it, concepts that do not), in the dataset's order."""
+    known: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+    for place, (scheme, name, concepts, but) in rows("labels.tsv", 4):
+        wanted, unwanted = (tuple(part.split(", ")) if part != "-" else () for part in (concepts, but))
+        for concept in wanted + unwanted:
+            if concept not in parents():
+                raise ValueError(f"{place}: unknown finding {concept!r}")
+        known.setdefault(scheme, {})[name] = (wanted, unwanted)
+    return known
+
+
+@cache
+def _given(scheme: str, finding: str) -> frozenset[str]:
+    """The labels that a finding gives where it is present."""
+    return frozenset(
+        name
+        for name, (wanted, unwanted) in schemes()[scheme].items()
+        if any(implies(finding, concept) for concept in wanted)
+        and not any(implies(finding, concept) for concept in unwanted)
+    )
+
+
+@cache
+def _denied(scheme: str, finding: str) -> frozenset[str]:
+    """The labels that the absence of a finding excludes: its own, and those of every kind of it."""
+    return _given(scheme, finding) | frozenset(
+        name
+        for name, (wanted, _) in schemes()[scheme].items()
+        if all(implies(concept, finding) for concept in wanted)
+    )
+
+
+@lru_cache(maxsize=65_536)
+def of_sentence(scheme: str, sentence: str) -> tuple[tuple[str, int], ...]:
+    found: dict[str, int] = {}
+    for seen in read_sentence(sentence):
+        if seen.status == "absent":
+            if seen.side in ("", "both") and not seen.location:
+                for name in _denied(scheme, seen.finding):
+                    found.setdefault(name, 0)
+        else:
+            value = ASSERTED[scheme].get((seen.status, seen.hedge), -1)
+            for name in _given(scheme, seen.finding):
+                found[name] = 1 if found.get(name) == 1 else value
+    return tuple(found.items())
+
+
+def label(report: str, scheme: Scheme = "nih14") -> dict[str, int | None]:
+    """Every label of the scheme, spelled as its dataset spells it, from findings and impression.
+
+    >>> label("Possible pneumonia.", "chexpert14")["Pneumonia"]
+    -1
+    >>> label("The lungs are clear. Normal heart size.", "chexpert14")["No Finding"]
+    1
+    """
+    if scheme not in schemes():
+        raise ValueError(f"label scheme {scheme!r}: write {' or '.join(schemes())}")
+    result: dict[str, int | None] = dict.fromkeys(schemes()[scheme])
+    parts = sections(report)
+    read = [parts[name] for name in ("findings", "impression", "addendum", "last_paragraph") if name in parts]
+    for text in read:
+        for _, sentence in sentences(text):
+            for name, value in of_sentence(scheme, sentence):
+                before = result[name]
+                if value == 1 or before is None or (value == -1 and before == 0):
+                    result[name] = value
+    if scheme == "chexpert14":
+        others = [value for name, value in result.items() if name != "Support Devices"]
+        clear = not any(value in (1, -1) for value in others)
+        result = {NO_FINDING_LABEL: 1 if clear and 0 in others else None, **result}
+    return result
