@@ -56,12 +56,10 @@ def roll_call(study: Study, prior: Study | None, draw: random.Random) -> tuple[l
     """A conversation about one study in which findings are called by name and answered one by one.
 
     Half of those called are there, where that many are, so that each answer hangs on the name and the image.
-    With a prior the conversation is sometimes about what changed.
+    With a prior the conversation is sometimes about what changed, as in `lesson`.
     """
-    if prior is not None and study.changes and draw.random() < 0.4:
-        turns = [_ask_course(study, prior, finding, draw) for finding in sorted(study.changes)]
-        draw.shuffle(turns)
-        return [prior, study], turns
+    if prior is not None and draw.random() < 0.4:
+        return lesson(study, prior, draw)
     names = [name for name in study.labels if name != NO_FINDING]
     there = [name for name in names if study.labels[name]]
     gone = [name for name in names if not study.labels[name]]
@@ -70,7 +68,7 @@ def roll_call(study: Study, prior: Study | None, draw: random.Random) -> tuple[l
         called = draw.sample(there, min(3, len(there)))
         called += draw.sample(gone, min(max(2, len(called)), len(gone)))
         turns.append(_call(study, draw.sample(called, len(called)), draw))
-    for _ in range(5):
+    for _ in range(4):
         turns.append(_ask(study, draw.choice(there if there and draw.random() < 0.5 else gone), draw))
     draw.shuffle(turns)
     return [study], turns
@@ -89,24 +87,8 @@ def _call(study: Study, names: Sequence[str], draw: random.Random) -> Turn:
 
 def _ask(study: Study, name: str, draw: random.Random) -> Turn:
     evidence = gather([Step(name, "")], study.report)
-    thought = draw.choice(REPLIED).format(name) + _evidence_and_verdict(study, name, evidence, draw)
-    answer = "yes" if study.labels[name] else "no"
-    return _tagged(draw.choice(ASKED).format(name), thought, answer, draw)
-
-
-def _ask_course(study: Study, prior: Study, finding: str, draw: random.Random) -> Turn:
-    question, thought = _compare(study, prior, finding)
-    return _tagged(question, draw.choice(REPLIED).format(finding) + thought, study.changes[finding], draw)
-
-
-def _tagged(question: str, thought: str, answer: str, draw: random.Random) -> Turn:
-    """The plain turn, or the same in the form of a dialect: with the thought and the answer in their tags."""
-    form = draw.choice(("plain", "think", "think", "boxed"))
-    if form == "plain":
-        return question, thought
-    dialect = DIALECTS[form]
-    mode: Mode = draw.choices(("reasoning", "direct"), (4, 1))[0]
-    return dialect.prompt(question, (), mode), dialect.target(answer, mode, thought)
+    reply = draw.choice(REPLIED).format(name) + _evidence_and_verdict(study, name, evidence, draw)
+    return draw.choice(ASKED).format(name), reply
 
 
 def _evidence_and_verdict(study: Study, name: str, evidence: dict[str, Evidence], draw: random.Random) -> str:
