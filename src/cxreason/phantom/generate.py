@@ -16,13 +16,18 @@ from pathlib import Path
 
 import numpy as np
 
+from cxreason.imaging.boxes import mask_box
 from cxreason.phantom.places import altered, places
+from cxreason.phantom.radiograph import Radiograph, radiographs
 from cxreason.phantom.report import write_report
-from cxreason.phantom.world import DRAWN, Visit, draw_visit
+from cxreason.phantom.visit import DRAWN, TINY, Visit, World
+from cxreason.phantom.world import draw_visit
 from cxreason.records import Box, Study, schema, to_row
+from cxreason.text.ontology import FINDINGS, NO_FINDING, implies
 
 DATASET = "phantom"
-NO_FINDING = "no finding"
+GRID = 128
+"""Boxes of the deep world are those of the masks on an image of this size."""
 
 # A device that was put in or taken out has neither worsened nor improved, so it has no change then.
 CHANGES = {"new": "worsening", "resolved": "improving"}
@@ -30,63 +35,120 @@ CHANGES = {"new": "worsening", "resolved": "improving"}
 
 @dataclass(frozen=True)
 class PhantomStudy:
-    """A phantom's record, with everything that is needed to draw its image."""
+    """A phantom's record, with everything that is needed to draw its images."""
 
     study: Study
     visit: Visit
+    drawn: tuple[Radiograph, ...] = ()
+    """Its images of `GRID` pixels, where the boxes needed them."""
 
-    def render(self, image_size: int = 256) -> np.ndarray:
-        """The frontal image, 8-bit grey."""
-        from cxreason.phantom.render import render
+    def render(self, image_size: int = 256, image: int = 0) -> np.ndarray:
+        """One image, by default the frontal one, 8-bit grey."""
+        return self.radiographs(image_size)[image].pixels
 
-        return render(self.visit, image_size)
+    def radiographs(self, image_size: int) -> tuple[Radiograph, ...]:
+        """Every image with the masks of what is to be seen on it."""
+        if self.drawn and image_size == GRID:
+            return self.drawn
+        return tuple(radiographs(self.visit, image_size))
 
 
-def studies(seed: int, num_studies: int) -> Iterator[PhantomStudy]:
+def studies(seed: int, num_studies: int, world: World = TINY) -> Iterator[PhantomStudy]:
     """The first `num_studies` phantoms of this seed; a study does not depend on how many are asked for.
 
     >>> [phantom.study.id for phantom in studies(seed=0, num_studies=2)]
     ['phantom/0/000000', 'phantom/0/000001']
     """
     for index in range(num_studies):
-        yield phantom(seed, index)
+        yield phantom(seed, index, world)
 
 
-def phantom(seed: int, index: int) -> PhantomStudy:
+def phantom(seed: int, index: int, world: World = TINY) -> PhantomStudy:
     """One phantom by its number, without drawing any other."""
-    visit = draw_visit(seed, index)
-    names = {finding.name for finding in visit.findings}
-    labels = {name: int(name in names) for name in DRAWN}
-    labels[NO_FINDING] = int(not names)
+    visit = draw_visit(seed, index, world)
     report = write_report(visit)
-    anatomy = altered(visit.anatomy, visit.findings)
+    drawn = tuple(radiographs(visit, GRID)) if world.deep else ()
+    name = f"images/{seed}-{index:06d}"
     study = Study(
-        id=_study_id(seed, index),
+        id=_study_id(visit, index),
         dataset=DATASET,
-        patient_id=f"phantom/{seed}/p{visit.patient:06d}",
-        images=(f"images/{seed}-{index:06d}.png",),
-        views=("PA",),
+        patient_id=f"{world.place}/{seed}/p{visit.patient:06d}",
+        images=(f"{name}.png", f"{name}-lateral.png") if visit.exam.lateral else (f"{name}.png",),
+        views=(visit.exam.view, "LATERAL") if visit.exam.lateral else (visit.exam.view,),
         split=visit.split,
         indication=report.indication,
         comparison=report.comparison,
         findings=report.findings,
         impression=report.impression,
-        labels=labels,
-        boxes=tuple(
-            Box(finding.name, *place) for finding in visit.findings for place in places(anatomy, finding)
-        ),
-        prior_id=_study_id(seed, visit.prior.index) if visit.prior else "",
-        changes={
-            name: CHANGES.get(change, change)
-            for name, change in visit.changes.items()
-            if name != "support devices" or change == "stable"
-        },
+        labels=labels(visit),
+        boxes=tuple(_boxes_of(drawn)) if world.deep else tuple(_plain_boxes(visit)),
+        prior_id=_study_id(visit, visit.prior.index) if visit.prior else "",
+        changes=_changes(visit),
     )
-    return PhantomStudy(study, visit)
+    return PhantomStudy(study, visit, drawn)
 
 
-def _study_id(seed: int, index: int) -> str:
-    return f"{DATASET}/{seed}/{index:06d}"
+def _study_id(visit: Visit, index: int) -> str:
+    return f"{visit.world.place}/{visit.seed}/{index:06d}"
+
+
+def labels(visit: Visit) -> dict[str, int]:
+    """What is known of a visit: 1 there, 0 not there, -1 hedged.
+
+    What was doubted and not mentioned is left out. The keys are findings of CheXpert: a granuloma is a
+    "lung lesion", and so a "lung opacity".
+    """
+    names = {finding.name for finding in visit.findings}
+    if not visit.world.deep:
+        return {**{name: int(name in names) for name in DRAWN}, NO_FINDING: int(not names)}
+    worth = {"": 1, "hedged": -1, "unsaid": None}
+    found: dict[str, int | None] = dict.fromkeys(FINDINGS, 0)
+    for doubt in ("unsaid", "hedged", ""):  # what is certain of one outweighs the doubt about another
+        for finding in visit.findings:
+            if finding.doubt == doubt:
+                found |= dict.fromkeys(_wider(finding.name), worth[doubt])
+    return {name: value for name, value in found.items() if value is not None} | {NO_FINDING: int(not names)}
+
+
+def _wider(name: str) -> tuple[str, ...]:
+    """All of the 13 findings that a concept is a kind of."""
+    return tuple(wide for wide in FINDINGS if implies(name, wide))
+
+
+def _changes(visit: Visit) -> dict[str, str]:
+    """Finding -> what became of it. Where kinds of one finding went different ways, it has no change."""
+    if not visit.world.deep:
+        known = {name: {change} for name, change in visit.changes.items()}
+    else:
+        known = {}
+        prior = visit.prior.findings if visit.prior else ()
+        for name in {finding.name: 0 for finding in (*prior, *visit.findings)} if visit.prior else ():
+            for wide in _wider(name) or (
+                name,
+            ):  # a doubted one has no change and leaves the wider one without
+                known.setdefault(wide, set()).add(visit.changes.get(name, ""))
+    course = {name: {CHANGES.get(one, one) for one in ways} for name, ways in known.items()}
+    return {
+        name: next(iter(ways))
+        for name, ways in course.items()
+        if len(ways) == 1 and "" not in ways and (name != "support devices" or known[name] == {"stable"})
+    }
+
+
+def _plain_boxes(visit: Visit) -> Iterator[Box]:
+    # Those of the tiny world are worked out and not measured, as the shipped model has learnt them.
+    anatomy = altered(visit.anatomy, visit.findings)
+    for finding in visit.findings:
+        for place in places(anatomy, finding):
+            yield Box(finding.name, *place)
+
+
+def _boxes_of(drawn: tuple[Radiograph, ...]) -> Iterator[Box]:
+    for number, film in enumerate(drawn):
+        for mark in film.marks:
+            place = mask_box(mark.mask)
+            if place is not None:  # what lies off the film has no box
+                yield Box(mark.finding.name, *(round(value, 4) for value in place), image=number)
 
 
 def generate(
