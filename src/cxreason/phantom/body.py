@@ -32,7 +32,7 @@ def draw_body(anatomy: Anatomy, size: int, own: np.random.Generator) -> Picture:
         _draw_lung(picture, side, sign, vessel, grain, own)
     _draw_mediastinum(picture)
     _draw_spine(picture)
-    _draw_shoulders(picture, own)
+    _draw_shoulders(picture)
     _draw_belly(picture, own)
     return picture
 
@@ -140,32 +140,29 @@ def _draw_spine(picture: Picture) -> None:
     light[:, strip] += 0.022 * pedicle + 0.02 * bump(d, 0.006) * bump(phase - 0.65, 0.16)
 
 
-def _draw_shoulders(picture: Picture, own: np.random.Generator) -> None:
-    """Clavicles, shoulder blades and the heads of the arm bones."""
+def _draw_shoulders(picture: Picture) -> None:
+    """Clavicles, shoulder blades and the upper ends of the arm bones."""
     anatomy = picture.anatomy
-    bones = np.zeros((picture.size, picture.size), np.float32)
+    bars, flats, rims, arms = [], [], [], []
+    u, turn = np.linspace(0, 1, 9), np.linspace(0, 2 * np.pi, 12)
     for sign in SIGN.values():
         for piece in _clavicle_pieces(anatomy, sign):
             middle = anatomy.collar(sign, piece)
             thick = np.stack([0 * piece, 0.013 - 0.004 * np.sin(np.pi * piece)], 1)
-            bar = np.concatenate([middle - thick, (middle + thick)[::-1]])
-            bones += 0.085 * picture.shape(bar, blur=1.0)
+            bars.append((np.concatenate([middle - thick, (middle + thick)[::-1]]), 1.0))
         # A triangle that narrows downwards, with a sharp inner border.
         inset = anatomy.half * 0.99 - anatomy.blade
-        u = np.linspace(0, 1, 9)
         border = anatomy.midline + sign * (inset + 0.035 * np.sin(np.pi * u) + 0.02 * u)
         height = anatomy.top + 0.06 + 0.36 * u
         far = anatomy.midline + sign * (inset + 0.155 - 0.10 * u**1.5)
-        blade = np.concatenate(
-            [np.stack([border, height], 1), np.stack([far, height - 0.03 * (1 - u)], 1)[::-1]]
-        )
-        bones += 0.040 * picture.shape(blade, blur=2.5)
-        bones += 0.035 * picture.strokes([(np.stack([border, height], 1), 2.5, 1.0)], blur=1.0)
+        inner = np.stack([border, height], 1)
+        flats.append((np.concatenate([inner, np.stack([far, height - 0.03 * (1 - u)], 1)[::-1]]), 0.35))
+        rims.append((inner, 2.5, 1.0))
         x, y = anatomy.midline + sign * (anatomy.half + 0.115), anatomy.top + 0.085
-        arm = np.array([[x, y], [x + sign * 0.05, y + 0.16], [x + sign * 0.09, y + 0.45]])
-        bones += 0.07 * picture.strokes([(arm, 17, 1.0)], blur=2.5)
-        away = np.hypot((picture.x - np.float32(x)) / 0.05, (picture.y - np.float32(y)) / 0.055)
-        bones += 0.06 * edge(1 - away, 0.8)
+        arms.append((np.array([[x, y], [x + sign * 0.05, y + 0.16], [x + sign * 0.09, y + 0.45]]), 17, 0.6))
+        flats.append((np.stack([x + 0.045 * np.cos(turn), y + 0.05 * np.sin(turn)], 1), 0.9))
+    bones = 0.085 * picture.shapes(bars, blur=1.0) + 0.11 * picture.shapes(flats, blur=2.5)
+    bones += 0.035 * picture.strokes(rims, blur=1.0) + 0.12 * picture.strokes(arms, blur=2.5)
     picture.light += bones * np.clip(picture.light * 5, 0, 1)
 
 

@@ -150,7 +150,7 @@ def _draw_places(rng: np.random.Generator, levels: dict[str, tuple[int, int]]) -
         if name == "chest tube":
             leak = places.get("pneumothorax")
             side = leak.side if leak else wet if wet != "both" and "pleural effusion" in levels else side
-        put(name, side)
+        put(name, side, _pick(rng, known[name].get("zones", {"": 1.0})))
         free -= _hidden(name, side, size)
     for name in FOCAL:
         if name not in levels:
@@ -163,7 +163,10 @@ def _draw_places(rng: np.random.Generator, levels: dict[str, tuple[int, int]]) -
 
 
 def _side(rng: np.random.Generator, name: str) -> str:
-    shares = clinic()["findings"][name].get("sides", {"": 1.0})
+    return _pick(rng, clinic()["findings"][name].get("sides", {"": 1.0}))
+
+
+def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
     return str(rng.choice(list(shares), p=list(shares.values())))
 
 

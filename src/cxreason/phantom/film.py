@@ -38,7 +38,7 @@ class Frame:
     down: float = 0.0
 
     def moved(self, layer: np.ndarray) -> np.ndarray:
-        """The layer, float32, as it comes to lie on the plate; black where nothing was."""
+        """The layer as it comes to lie on the plate; black where nothing was."""
         size = layer.shape[0]
         c, s = np.cos(self.tilt) / self.zoom, np.sin(self.tilt) / self.zoom
         a = 0.5 * size
@@ -51,7 +51,7 @@ class Frame:
 
     def moved_mask(self, mask: np.ndarray) -> np.ndarray:
         """A mask of bool as it comes to lie on the plate."""
-        return self.moved(mask.astype(np.float32)) >= 0.5
+        return self.moved(mask.astype(np.uint8) * np.uint8(255)) >= 128
 
 
 def draw_frame(visit: Visit, image: int = 0) -> Frame:

@@ -83,10 +83,12 @@ class Picture:
         if self.mask is not None:
             self.mask[rows, columns] |= coverage >= least
 
-    def shape(self, outline: np.ndarray, blur: float = 1.0) -> np.ndarray:
-        """A filled shape, 0 to 1, from its corners in fractions of the image."""
+    def shapes(self, outlines: list[tuple[np.ndarray, float]], blur: float = 1.0) -> np.ndarray:
+        """An image of filled shapes, each (corners in [0, 1], brightness); later ones lie on top."""
         layer = Image.new("L", (self.size, self.size))
-        ImageDraw.Draw(layer).polygon((outline * self.size).ravel().tolist(), fill=255)
+        pen = ImageDraw.Draw(layer)
+        for corners, strength in outlines:
+            pen.polygon((corners * self.size).ravel().tolist(), fill=int(255 * strength))
         layer = layer.filter(ImageFilter.BoxBlur(blur * self.size / NORMAL_SIZE))
         return np.multiply(np.asarray(layer), np.float32(1 / 255), dtype=np.float32)
 
