@@ -132,6 +132,8 @@ def _draw_plates(picture: Picture, finding: Finding, side: str) -> None:
         lines.append((np.array(ends), (0, 3.2, 4.0, 4.8)[level], 1.0))
     bands = picture.strokes(lines, blur=1.0 + 1.2 * picture.soft)[:, picture.half(side)]
     bands *= picture.lungs[side]
+    if picture.soft:  # they thin out to both ends
+        bands *= bump(picture.outward(side) - np.float32(d), 0.75 * wide)
     light = picture.light[:, picture.half(side)]
     light += (0.30 - 0.12 * picture.soft) * bands
     picture.mark(bands, columns=picture.half(side), least=0.3)
