@@ -1,6 +1,6 @@
 """How well and how fast real reports are read: labels against gold, attributes against MeSH, speed.
 
-    .venv/bin/python bench/report_reader.py --reports ../shared/data/openi/reports_dev.csv
+    .venv/bin/python bench/report_reader.py --reports reports.csv
 
 The file has the columns `findings`, `impression`, `mesh` ("Pulmonary Atelectasis/base/left;normal") and a
 0/1 column for each label of nih14. One JSON line. "Agreement" counts the cases where both MeSH and the reader

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "imaging": GROUND,
     "answers": GROUND | {"text", "imaging"},
     "datasets": GROUND | {"text", "imaging"},
-    "phantom": STAGE | {"text", "imaging"},
+    "phantom": STAGE | {"machine", "text", "imaging"},  # machine: as many processes as there are cores
     "tasks": GROUND | {"answers", "text"},
     "build": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks"},
     "mining": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "endpoint"},

@@ -97,7 +97,15 @@ def test_a_recipe_file_is_read_and_the_command_line_wins(run, tmp_path):
     recipe.write_text("out: runs/a\nnum_studies: 50\nseed: 3\n")
     result = run("phantom", str(recipe), "seed=4", "--dry-run", "--json", "--limit", "5", "--quiet")
     said = json.loads(result.stdout)
-    assert said["recipe"] == {"out": "runs/a", "num_studies": 50, "seed": 4, "image_size": 256}
+    expected = {
+        "out": "runs/a",
+        "size": "tiny",
+        "num_studies": 50,
+        "seed": 4,
+        "image_size": 256,
+        "layout": "",
+    }
+    assert said["recipe"] == expected
     assert (said["rows"], said["quiet"], said["dry"]) == (5, True, True)
     assert result.stderr == ""
 

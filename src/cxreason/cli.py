@@ -96,6 +96,8 @@ def demo(
 def phantom(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="folder to write, or a recipe (*.yaml)")],
     changes: Changes = None,
+    size: Annotated[str | None, typer.Option(help="tiny, small or large; wins over the recipe")] = None,
+    layout: Annotated[str | None, typer.Option(help="a dataset's folders: mimic-cxr, nih, ...")] = None,
     limit: Limit = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -103,13 +105,15 @@ def phantom(
 ) -> None:
     """Draw a synthetic corpus.
 
-    Example: cxreason phantom runs/phantom num_studies=200
+    Example: cxreason phantom runs/phantom --size small num_studies=200
     """
     with _user_errors(quiet):
         from cxreason.recipes import PhantomRecipe, load
 
         is_recipe = out.suffix in (".yaml", ".yml")
-        given = changes or [] if is_recipe else [*(changes or []), f"out={json.dumps(str(out))}"]
+        given = list(changes or []) if is_recipe else [*(changes or []), f"out={json.dumps(str(out))}"]
+        asked = {"size": size, "layout": layout}
+        given += [f"{key}={json.dumps(value)}" for key, value in asked.items() if value is not None]
         recipe = load(PhantomRecipe, out if is_recipe else None, given)
         from cxreason.phantom import run as room
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cxreason.errors import UserError
 
@@ -58,9 +58,28 @@ class Recipe(BaseModel):
 class PhantomRecipe(Recipe):
     """Settings of `cxreason phantom`: a synthetic corpus."""
 
-    num_studies: int = Field(1000, ge=1, description="how many examinations to draw")
+    size: Literal["tiny", "small", "large"] = Field(
+        "tiny", description="tiny is the world of the shipped model, small and large are the deep one"
+    )
+    num_studies: int = Field(
+        1000, ge=1, description="how many examinations to draw; 10000 for small, 100000 for large"
+    )
     seed: int = 17
-    image_size: int = Field(256, ge=32, le=4096, description="side of the square images in pixels")
+    image_size: int = Field(
+        256, ge=32, le=4096, description="side of the square images in pixels; 128 for small, 448 for large"
+    )
+    layout: Literal["", "mimic-cxr", "chexpert", "vindr-cxr", "ms-cxr", "nih", "open-i"] = Field(
+        "", description="write the files as this dataset does instead of as studies"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sized(cls, values: Any) -> Any:
+        """The defaults that come with a size."""
+        sizes = {"small": (10_000, 128), "large": (100_000, 448)}
+        if isinstance(values, dict) and values.get("size") in sizes:
+            return dict(zip(("num_studies", "image_size"), sizes[values["size"]], strict=True)) | values
+        return values
 
 
 class BuildRecipe(Recipe):

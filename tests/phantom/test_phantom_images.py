@@ -10,7 +10,7 @@ from PIL import Image
 
 from cxreason.phantom.generate import phantom, studies
 from cxreason.phantom.places import altered, places
-from cxreason.phantom.render import render
+from cxreason.phantom.radiograph import render
 from cxreason.phantom.world import DRAWN, draw_visit
 
 

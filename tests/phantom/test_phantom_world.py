@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxreason.phantom.generate import NO_FINDING, phantom, studies
+from cxreason.phantom.generate import phantom, studies
 from cxreason.phantom.world import DRAWN, SPLITS, draw_visit
+from cxreason.text.ontology import NO_FINDING
 
 COUNT = 1400
 

@@ -52,15 +52,39 @@ class Anatomy:
     """How far the upper mediastinum bulges beyond its normal border."""
     raised: tuple[float, float] = (0.0, 0.0)
     """How far the (right, left) hemidiaphragm is pulled up by lost volume."""
+    # The rest is the same for every patient of the tiny world.
+    apex_width: float = 0.36
+    """Width of the lung at its top over its greatest."""
+    apex_slope: float = 0.9
+    heart_shares: tuple[float, float] = (0.345, 0.655)
+    """Shares of the heart's width that lie on the (right, left)."""
+    heart_turns: tuple[tuple[float, float], tuple[float, float]] = ((0.17, 0.58), (0.10, 0.62))
+    """Where on a half circle each border of the heart begins, and how far along it runs."""
+    knob_size: float = 0.02
+    """How far the aortic arch stands out."""
+    flattening: float = 0.0
+    """How much of the curve of the diaphragm is lost to too much air."""
+    widest_heart: float = 0.0
+    """How much wider every heart looks because the beam comes from the front."""
+    bend: float = 0.0
+    """How far the spine leaves the midline."""
+    turn: float = 0.0
+    """How far what lies in front (breastbone, clavicles) is turned against the spine."""
+    breast: float = 0.0
+    """Radius of the shadow of the breasts."""
+    blade: float = 0.0
+    """How far the shoulder blades lie over the lungs."""
+    broken: tuple[int, float, float] = (0, 0.0, 0.0)
+    """A broken clavicle: its sign (0 where both are whole), how far along, and how far its ends are apart."""
 
     def outer(self, y: Values) -> np.ndarray:
         """Distance of the lung's lateral border from the midline."""
         t = np.clip((y - self.top) / (self.dome + 0.10 - self.top), 0, 1)
-        return self.half * (0.36 + 0.64 * (1 - (1 - t) ** 2.6) ** 0.75)
+        return self.half * (self.apex_width + (1 - self.apex_width) * (1 - (1 - t) ** 2.6) ** 0.75)
 
     def apex(self, d: Values) -> np.ndarray:
         """Height of the lung's upper border."""
-        return np.asarray(self.top + 0.9 * ((d - 0.40 * self.half) / self.half) ** 2)
+        return np.asarray(self.top + self.apex_slope * ((d - 0.40 * self.half) / self.half) ** 2)
 
     def inner(self, y: Values, sign: int) -> np.ndarray:
         """Distance of the lung's medial border from the midline: upper mediastinum, aortic knob, heart."""
@@ -69,7 +93,7 @@ class Anatomy:
         if self.widening:
             mediastinum = mediastinum + self.widening * np.exp(-(((y - self.knob + 0.01) / 0.13) ** 2))
         if sign > 0:  # the aortic knob
-            mediastinum = mediastinum + 0.02 * np.exp(-(((y - self.knob) / 0.04) ** 2))
+            mediastinum = mediastinum + self.knob_size * np.exp(-(((y - self.knob) / 0.04) ** 2))
         return np.maximum(mediastinum, self.heart(y, sign))
 
     @property
@@ -94,19 +118,30 @@ class Anatomy:
         """Distance of the heart's border from the midline; about two thirds of the heart lie on the left."""
         s = (y - self.heart_top) / (self.heart_bottom - self.heart_top)
         width = 2 * self.half * self.heart_ratio
-        turn = 0.10 + 0.62 * s if sign > 0 else 0.17 + 0.58 * s
-        share = 0.655 if sign > 0 else 0.345
-        return share * width * np.sin(np.pi * np.clip(turn, 0, 0.97))
+        start, span = self.heart_turns[sign > 0]
+        share = self.heart_shares[sign > 0]
+        return share * width * np.sin(np.pi * np.clip(start + span * s, 0, 0.97))
 
     def diaphragm(self, d: Values, sign: int) -> np.ndarray:
         """Height of the hemidiaphragm: a dome that falls to the costophrenic angle."""
         dome = self.dome + (self.left_drop - self.raised[1] if sign > 0 else -self.raised[0])
         u = (d / self.half - 0.42) / 0.58
-        return dome + np.where(u > 0, 0.115 * np.abs(u) ** 2.4, 0.035 * u * u)
+        curve = 1 - self.flattening
+        return dome + np.where(u > 0, curve * 0.115 * np.abs(u) ** 2.4, curve * 0.035 * u * u)
 
     def rib(self, number: Values | float, d: Values) -> np.ndarray:
         """Height of the middle of a posterior rib."""
         return self.top + self.rib_spacing * number + self.rib_drop * np.abs(d / self.half) ** 2.0
+
+    def collar(self, sign: int, t: np.ndarray) -> np.ndarray:
+        """The middle line (x, y) of a clavicle, for `t` from its inner end (0) to the shoulder (1).
+
+        The inner ends stay level with the breastbone, which turns with the patient.
+        """
+        x = self.midline + self.turn + sign * (0.030 + (0.40 - sign * self.turn) * t)
+        y = self.top + self.clavicle + 0.022 - 0.09 * t**0.9 + 0.016 * np.sin(2 * np.pi * t)
+        side, place, step = self.broken
+        return np.stack([x, y + (step * (t > place) if side == sign else 0.0)], -1)
 
     def zone(self, zone: str) -> float:
         """Height of the middle of a lung zone."""

@@ -1,4 +1,7 @@
-"""Writes a corpus of phantoms: `studies.parquet` beside `images/`.
+"""Writes a corpus of phantoms, over several processes, as studies or in a dataset's official layout.
+
+A study is drawn from its number alone, so any number of processes writes the same files. Finished studies
+are handed back in order; nothing but the few that are in the making is held in memory.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -8,85 +11,107 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import threading
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cxreason.phantom.places import altered, places
-from cxreason.phantom.report import write_report
-from cxreason.phantom.world import DRAWN, Visit, draw_visit
-from cxreason.records import Box, Study, schema, to_row
+from cxreason.machine import num_cores
+from cxreason.phantom.study import PhantomStudy, phantom, studies
+from cxreason.phantom.visit import TINY, World
+from cxreason.records import Study, to_row
+from cxreason.rows import write_parquet
 
-DATASET = "phantom"
-NO_FINDING = "no finding"
+__all__ = ["Job", "PhantomStudy", "count", "drawn", "generate", "phantom", "studies"]
 
-# A device that was put in or taken out has neither worsened nor improved, so it has no change then.
-CHANGES = {"new": "worsening", "resolved": "improving"}
+CHUNK = 32
+"""Studies that a process draws before it hands them back."""
+LEAST = 256
+"""Below so many studies a second process costs more than it saves."""
 
 
 @dataclass(frozen=True)
-class PhantomStudy:
-    """A phantom's record, with everything that is needed to draw its image."""
+class Job:
+    """What to draw and where to write it."""
 
-    study: Study
-    visit: Visit
-
-    def render(self, image_size: int = 256) -> np.ndarray:
-        """The frontal image, 8-bit grey."""
-        from cxreason.phantom.render import render
-
-        return render(self.visit, image_size)
+    out: Path
+    seed: int = 0
+    image_size: int = 256
+    world: World = TINY
+    layout: str = ""
+    """A module of `phantom.layouts` that writes the files; empty for studies as cxreason has them."""
 
 
-def studies(seed: int, num_studies: int) -> Iterator[PhantomStudy]:
-    """The first `num_studies` phantoms of this seed; a study does not depend on how many are asked for.
-
-    >>> [phantom.study.id for phantom in studies(seed=0, num_studies=2)]
-    ['phantom/0/000000', 'phantom/0/000001']
-    """
-    for index in range(num_studies):
-        yield phantom(seed, index)
+Done = tuple[Study, list[tuple[str, tuple]]]
+"""A study whose files are written, and its rows for the tables of the layout."""
 
 
-def phantom(seed: int, index: int) -> PhantomStudy:
-    """One phantom by its number, without drawing any other."""
-    visit = draw_visit(seed, index)
-    names = {finding.name for finding in visit.findings}
-    labels = {name: int(name in names) for name in DRAWN}
-    labels[NO_FINDING] = int(not names)
-    report = write_report(visit)
-    anatomy = altered(visit.anatomy, visit.findings)
-    study = Study(
-        id=_study_id(seed, index),
-        dataset=DATASET,
-        patient_id=f"phantom/{seed}/p{visit.patient:06d}",
-        images=(f"images/{seed}-{index:06d}.png",),
-        views=("PA",),
-        split=visit.split,
-        indication=report.indication,
-        comparison=report.comparison,
-        findings=report.findings,
-        impression=report.impression,
-        labels=labels,
-        boxes=tuple(
-            Box(finding.name, *place) for finding in visit.findings for place in places(anatomy, finding)
-        ),
-        prior_id=_study_id(seed, visit.prior.index) if visit.prior else "",
-        changes={
-            name: CHANGES.get(change, change)
-            for name, change in visit.changes.items()
-            if name != "support devices" or change == "stable"
-        },
-    )
-    return PhantomStudy(study, visit)
+def write_study(job: Job, index: int) -> Done:
+    """Draw one study and write its files; what belongs into tables of many studies is returned."""
+    one = phantom(job.seed, index, job.world)
+    films = one.radiographs(job.image_size)
+    if job.layout:
+        from cxreason.phantom import layouts
+
+        return one.study, list(layouts.module(job.layout).write(job.out, one, films))
+    for image, film in zip(one.study.images, films, strict=True):
+        _write_image(film.pixels, job.out / image)
+    return one.study, []
 
 
-def _study_id(seed: int, index: int) -> str:
-    return f"{DATASET}/{seed}/{index:06d}"
+def drawn(job: Job, indices: Iterable[int], workers: int | None = None) -> Iterator[Done]:
+    """The studies with these numbers, written, in order; by default one process for each core."""
+    todo = list(indices)
+    workers = workers or min(num_cores(), len(todo) // LEAST + 1)
+    if workers == 1:
+        yield from (write_study(job, index) for index in todo)
+        return
+    chunks = iter([todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)])
+    # New processes, not copies of this one: that may hold threads of other libraries, which copies lack.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_leave_with_parent) as pool:
+        waiting: deque[Future[list[Done]]] = deque()
+        try:
+            while True:
+                while len(waiting) < 2 * workers and (chunk := next(chunks, None)) is not None:
+                    waiting.append(pool.submit(_write_chunk, job, chunk))
+                if not waiting:
+                    return
+                yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write_chunk(job: Job, indices: list[int]) -> list[Done]:
+    return [write_study(job, index) for index in indices]
+
+
+def _leave_with_parent() -> None:
+    """Ctrl-C is the parent's business; and where the parent is killed, its helpers end too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def count(counts: Counter[str], study: Study) -> None:
+    """Add a study to the counts of a corpus: its split, and what it has."""
+    counts["studies"] += 1
+    counts[study.split] += 1
+    counts.update(name for name, value in study.labels.items() if value == 1)
 
 
 def generate(
@@ -95,41 +120,39 @@ def generate(
     num_studies: int,
     seed: int = 0,
     image_size: int = 256,
+    world: World = TINY,
+    workers: int | None = 1,
     on_progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, int]:
     """Writes images and records to `out` and returns how many studies, patients, and of each finding.
 
     The records are written last, so a folder without `studies.parquet` is an unfinished one; calling again
-    draws the same phantoms over it. `on_progress` is called with (done, all) after every study.
+    draws the same phantoms over it. `on_progress` is called with (done, all) after every study. With more
+    than one worker the calling script needs its `if __name__ == "__main__":`.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if num_studies < 1:
         raise ValueError(f"num_studies is {num_studies}; ask for at least 1")
     out = Path(out)
     (out / "images").mkdir(parents=True, exist_ok=True)
-    counts: Counter[str] = Counter(studies=num_studies)
-    rows, patients = [], set()
-    for done, item in enumerate(studies(seed, num_studies), 1):
-        _write_image(item.render(image_size), out / item.study.images[0])
-        rows.append(to_row(item.study))
-        patients.add(item.study.patient_id)
-        counts[item.study.split] += 1
-        counts.update(name for name, value in item.study.labels.items() if value)
-        if on_progress is not None:
-            on_progress(done, num_studies)
-    counts["patients"] = len(patients)
-    table = pa.Table.from_pylist(rows, schema=schema(Study))
-    partial = out / "studies.parquet.tmp"
-    pq.write_table(table, partial)
-    partial.replace(out / "studies.parquet")
-    return dict(counts)
+    counts: Counter[str] = Counter()
+    patients: set[str] = set()
+
+    def rows() -> Iterator[dict]:
+        job = Job(out, seed, image_size, world)
+        for done, (study, _) in enumerate(drawn(job, range(num_studies), workers), 1):
+            count(counts, study)
+            patients.add(study.patient_id)
+            yield to_row(study)
+            if on_progress is not None:
+                on_progress(done, num_studies)
+
+    write_parquet(out / "studies.parquet", Study, rows())
+    return {**counts, "patients": len(patients)}
 
 
 def _write_image(pixels: np.ndarray, path: Path) -> None:
     from PIL import Image
 
-    partial = path.with_suffix(".tmp")
-    Image.fromarray(pixels).save(partial, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
-    partial.replace(path)
+    part = path.with_suffix(".tmp")
+    Image.fromarray(pixels).save(part, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    part.replace(path)

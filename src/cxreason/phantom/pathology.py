@@ -1,4 +1,6 @@
-"""What each finding looks like. Where it lies is said in `places.py`, so that boxes and images agree.
+"""What each finding looks like: lungs and pleura here; `devices.py` and `surroundings.py` hold the rest.
+
+Where it lies is said in `places.py`, so that boxes and images agree.
 
 >>> from cxreason.phantom.anatomy import draw_anatomy
 >>> picture = Picture.blank(draw_anatomy(np.random.default_rng(0)), 64)
@@ -12,41 +14,36 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from cxreason.phantom import devices, surroundings
 from cxreason.phantom.anatomy import SIGN
-from cxreason.phantom.picture import Picture, bump, edge
+from cxreason.phantom.picture import Picture, bump, cloud, edge
 from cxreason.phantom.places import (
     AIR,
     CONSOLIDATION,
     EDEMA,
+    GRANULOMA,
+    MASS,
     NODULE,
     centre,
     fluid_top,
-    pacemaker,
     plates,
     shape_of,
 )
-from cxreason.phantom.world import Finding
+from cxreason.phantom.visit import Finding
 
 
 def draw(picture: Picture, finding: Finding) -> None:
-    """Adds one finding to the picture. Outlines (heart, mediastinum) are already in its anatomy."""
+    """Adds one finding to the picture. Outlines (heart, diaphragm) are already in its anatomy."""
+    concept = finding.concept
     for side in finding.sides:
-        if finding.name == "pleural effusion":
-            _draw_fluid(picture, finding, side)
-        elif finding.name == "pneumothorax":
-            _draw_air(picture, finding, side)
-        elif finding.name == "edema":
-            _draw_edema(picture, finding, side)
-        elif finding.name == "atelectasis":
-            _draw_plates(picture, finding, side)
-        elif finding.name == "consolidation":
-            _draw_consolidation(picture, finding, side)
-        elif finding.name == "lung lesion":
-            _draw_nodule(picture, finding, side)
-        elif finding.name == "fracture":
-            _draw_fracture(picture, finding, side)
-    if finding.name == "support devices":
-        _draw_device(picture, finding)
+        if concept in IN_LUNGS:
+            IN_LUNGS[concept](picture, finding, side)
+        elif concept in surroundings.SIDED:
+            surroundings.SIDED[concept](picture, finding, side)
+    if concept in devices.DEVICES:
+        devices.DEVICES[concept](picture, finding)
+    elif concept in surroundings.WHOLE:
+        surroundings.WHOLE[concept](picture, finding)
 
 
 def _draw_fluid(picture: Picture, finding: Finding, side: str) -> None:
@@ -59,9 +56,10 @@ def _draw_fluid(picture: Picture, finding: Finding, side: str) -> None:
     surface = np.float32(top) + np.float32(fall) * (1 - away**2.2)
     # Down to the middle of the soft border of the lung, so that no dark rim is left above the diaphragm.
     chest = np.clip(3 * picture.lungs[side], 0, 1)
-    fluid = edge(picture.y - surface.astype(np.float32), 0.035) * chest
+    fluid = edge(picture.y - surface.astype(np.float32), 0.035 + 0.03 * picture.soft) * chest
     light = picture.light[:, picture.half(side)]
-    light += fluid * (0.60 - light)
+    light += fluid * (picture.white - light) * (1 - 0.08 * picture.soft)
+    picture.mark(fluid, columns=picture.half(side))
     picture.lungs[side] = picture.lungs[side] * (1 - fluid)
 
 
@@ -76,7 +74,8 @@ def _draw_air(picture: Picture, finding: Finding, side: str) -> None:
     lung = picture.lungs[side]
     air = edge(-border, 0.014) * lung
     light = picture.light[:, picture.half(side)]
-    light += air * ((0.07 - light) * 0.75)
+    light += air * ((0.07 - light) * (0.75 - 0.3 * picture.soft))  # ribs stay where the film is real
+    picture.mark(air, columns=picture.half(side))
     light += bump(border - 0.004, 0.0045) * lung * 0.22
     light += edge(border, 0.02) * lung * (0.0, 0.02, 0.05, 0.09)[finding.level]
 
@@ -110,9 +109,14 @@ def _draw_edema(picture: Picture, finding: Finding, side: str) -> None:
                 1,
             )
         )
-    net = picture.strokes(lines, blur=0.6)[:, picture.half(side)]
+    soft = picture.soft
+    net = picture.strokes(lines, blur=0.6 + 0.7 * soft)[:, picture.half(side)]
     light = picture.light[:, picture.half(side)]
-    light += lung * ((0.0, 0.22, 0.27, 0.32)[level] * haze + (0.0, 0.10, 0.13, 0.16)[level] * net)
+    picture.mark(haze * lung, columns=picture.half(side), least=0.35)
+    if soft:
+        haze = haze * (1 + 0.35 * cloud(random, picture.size, 14)[:, picture.half(side)])
+    haze = (0.0, 0.22, 0.27, 0.32)[level] * haze
+    light += lung * (haze + (0.0, 0.10, 0.13, 0.16)[level] * (1 - 0.55 * soft) * net)
 
 
 def _draw_plates(picture: Picture, finding: Finding, side: str) -> None:
@@ -126,24 +130,25 @@ def _draw_plates(picture: Picture, finding: Finding, side: str) -> None:
         first, last = picture.to_x(side, d - wide + inset), picture.to_x(side, d + wide)
         ends = [[first, height - slant], [last, height + slant]]
         lines.append((np.array(ends), (0, 3.2, 4.0, 4.8)[level], 1.0))
-    bands = picture.strokes(lines, blur=1.0)[:, picture.half(side)]
-    picture.light[:, picture.half(side)] += 0.30 * bands * picture.lungs[side]
-
-
-def _window(picture: Picture, side: str, d: float, y: float, reach: float) -> tuple[slice, slice, slice]:
-    """Rows, columns and columns within the half of the square of half width `reach` around (d, y)."""
-    size, half = picture.size, picture.half(side)
-    x = picture.to_x(side, d)
-    rows = slice(max(int((y - reach) * size), 0), min(int((y + reach) * size) + 1, size))
-    first, last = max(int((x - reach) * size), half.start), min(int((x + reach) * size) + 1, half.stop)
-    return rows, slice(first, last), slice(first - half.start, last - half.start)
+    bands = picture.strokes(lines, blur=1.0 + 1.2 * picture.soft)[:, picture.half(side)]
+    bands *= picture.lungs[side]
+    if picture.soft:  # they thin out to both ends
+        bands *= bump(picture.outward(side) - np.float32(d), 0.75 * wide)
+    light = picture.light[:, picture.half(side)]
+    light += (0.30 - 0.12 * picture.soft) * bands
+    picture.mark(bands, columns=picture.half(side), least=0.3)
+    if picture.soft:  # airless lung around the plates, and no more than that of brightness
+        x = picture.outward(side) - np.float32(d)
+        haze = bump(x, 0.8 * wide) * bump(picture.y - np.float32(y), 1.1 * high) * picture.lungs[side]
+        light += haze * np.clip(picture.white - light, 0, (0, 0.07, 0.13, 0.20)[level])
+        picture.mark(haze, columns=picture.half(side))
 
 
 def _draw_consolidation(picture: Picture, finding: Finding, side: str) -> None:
     """A dense patch with an uneven, fluffy border."""
     d, y = centre(picture.anatomy, finding, side)
     radius = CONSOLIDATION[finding.level]
-    rows, columns, within = _window(picture, side, d, y, 1.75 * radius)
+    rows, columns, within = picture.window(side, d, y, 1.75 * radius)
     lung = picture.lungs[side][rows, within]
     grain = Image.fromarray(shape_of(finding).standard_normal((7, 7), dtype=np.float32))
     cloud = np.asarray(grain.resize(lung.shape[::-1], Image.Resampling.BICUBIC))
@@ -153,28 +158,94 @@ def _draw_consolidation(picture: Picture, finding: Finding, side: str) -> None:
     patch = dense * lung * (0.82 + 0.10 * np.clip(cloud, -1.5, 1))
     light = picture.light[rows, columns]
     light += patch * np.clip(0.62 - light, 0, 1)
+    picture.mark(patch, rows, columns, least=0.4)
+
+
+def _draw_pneumonia(picture: Picture, finding: Finding, side: str) -> None:
+    """Several fluffy patches around one place, which run together where it is large."""
+    random = shape_of(finding)
+    d, y = centre(picture.anatomy, finding, side)
+    reach = (0.0, 0.075, 0.11, 0.15)[finding.level]
+    lung, out = picture.lungs[side], picture.outward(side)
+    patches = np.zeros_like(lung)
+    for _ in range(7):
+        angle, away = random.uniform(0, 2 * np.pi), reach * random.uniform(0.1, 0.8)
+        at, height = d + away * np.cos(angle), y + 0.8 * away * np.sin(angle)
+        radius = reach * random.uniform(0.28, 0.5)
+        patches += np.exp(-((out - np.float32(at)) ** 2 + (picture.y - np.float32(height)) ** 2) / radius**2)
+    uneven = 1 + 0.22 * cloud(random, picture.size, 22)[:, picture.half(side)]
+    patch = np.tanh(1.1 * patches * uneven).astype(np.float32) * lung
+    light = picture.light[:, picture.half(side)]
+    light += patch * np.clip(0.56 - light, 0, (0, 0.20, 0.27, 0.34)[finding.level])
+    picture.mark(patch, columns=picture.half(side), least=0.4)
 
 
 def _draw_nodule(picture: Picture, finding: Finding, side: str) -> None:
-    """A round dense spot with a plain border."""
+    """A round dense spot with a plain border; a mass is larger and lobed, a granuloma small and of chalk."""
     d, y = centre(picture.anatomy, finding, side)
-    radius = NODULE[finding.level]
-    rows, columns, _ = _window(picture, side, d, y, 1.5 * radius)
+    radius = {"mass": MASS, "calcified granuloma": GRANULOMA}.get(finding.name, NODULE)[finding.level]
+    rows, columns, _ = picture.window(side, d, y, 1.5 * radius)
     x = picture.x[:, columns] - np.float32(picture.to_x(side, d))
     away = np.sqrt(x**2 + (picture.y[rows] - np.float32(y)) ** 2)
-    spot = edge(radius - away, 0.022)
+    if finding.name == "mass":
+        turn, start = np.arctan2(picture.y[rows] - np.float32(y), x), shape_of(finding).uniform(0, 6)
+        away = away * (1 + 0.10 * np.sin(3 * turn + start) + 0.05 * np.sin(7 * turn - start))
+    # By kind: width of its border, brightness it reaches at most, and how much it adds at most.
+    rim, bright, most = (0.022, 0.66, 0.36 - 0.12 * picture.soft)
+    if finding.name == "mass":
+        rim, bright, most = 0.045, 0.56, 0.30
+    elif finding.name == "calcified granuloma":
+        rim, bright, most = 0.014, 0.80, 0.50
+    spot = edge(radius - away, rim)
     light = picture.light[rows, columns]
-    light += spot * np.clip(0.66 - light, 0, 0.36)
+    light += spot * np.clip(bright - light, 0, most)
+    picture.mark(spot, rows, columns)
+
+
+def _draw_fibrosis(picture: Picture, finding: Finding, side: str) -> None:
+    """A net of coarse lines at the rim of the lung."""
+    anatomy, level, random = picture.anatomy, finding.level, shape_of(finding)
+    middle, high = anatomy.zone(finding.zone), (0.0, 0.10, 0.14, 0.18)[level]
+    d, y, lung = picture.outward(side), picture.y, picture.lungs[side]
+    outer = anatomy.outer(y).astype(np.float32)
+    place = np.clip(1.25 - (outer - d) / 0.16, 0, 1) * bump(y - np.float32(middle), high) * lung
+    net = np.abs(cloud(random, picture.size, 64)[:, picture.half(side)])
+    light = picture.light[:, picture.half(side)]
+    light += place * (0.06 + (0.0, 0.13, 0.18, 0.24)[level] * np.clip(1.0 - 2.0 * net, 0, 1))
+    picture.mark(place, columns=picture.half(side), least=0.4)
+
+
+def _draw_emphysema(picture: Picture, finding: Finding, side: str) -> None:
+    """Too much air: a blacker lung with few vessels, most of all on top."""
+    lung, columns = picture.lungs[side], picture.half(side)
+    light = picture.light[:, columns]
+    top = np.clip(1.2 - (picture.y - np.float32(picture.anatomy.top)) * 1.1, 0.3, 1)
+    light += lung * top * (0.06 - light) * (0.0, 0.30, 0.45, 0.60)[finding.level]
+    picture.mark(lung, columns=columns)
+
+
+def _draw_thickening(picture: Picture, finding: Finding, side: str) -> None:
+    """A white cap inside the top of the lung."""
+    anatomy, d, y = picture.anatomy, picture.outward(side), picture.y
+    thick = (0.0, 0.022, 0.034, 0.048)[finding.level]
+    depth = np.minimum(y - anatomy.apex(d), anatomy.outer(y) - d).astype(np.float32)
+    rough = 0.005 * cloud(shape_of(finding), picture.size, 16)[:, picture.half(side)]
+    cap = edge(np.float32(thick) + rough - depth, 0.014) * picture.lungs[side]
+    cap *= edge(np.float32(anatomy.top + 0.13) - y, 0.08)
+    light = picture.light[:, picture.half(side)]
+    light += cap * np.clip(0.55 - light, 0, 0.3)
+    picture.mark(cap, columns=picture.half(side), least=0.35)
 
 
 def _draw_fracture(picture: Picture, finding: Finding, side: str) -> None:
     """A rib whose ends stand apart: a step, a dark gap, and brighter bone beside it."""
     anatomy, level = picture.anatomy, finding.level
     d, y = centre(anatomy, finding, side)
-    rows, columns, within = _window(picture, side, d, y, 0.095)
+    rows, columns, within = picture.window(side, d, y, 0.095)
     out = picture.outward(side)[:, within] - np.float32(d)
     middle = (anatomy.rib(0, out + np.float32(d)) - anatomy.rib(0, np.float64(d)) + y).astype(np.float32)
-    step = np.float32((0, 0.011, 0.016, 0.021)[level])
+    weak = 0.35 * picture.soft
+    step = np.float32((0, 0.011, 0.016, 0.021)[level] * (1 - weak))
     # The ends stand apart where the rib broke and run back into its old course further out.
     broken = middle + np.sign(out) * step * np.clip(1.25 - np.abs(out) / 0.07, 0, 1)
     bone = edge(0.22 * anatomy.rib_spacing - np.abs(picture.y[rows] - broken), 0.012)
@@ -183,52 +254,26 @@ def _draw_fracture(picture: Picture, finding: Finding, side: str) -> None:
     gap = edge(0.006 - np.abs(out + (picture.y[rows] - middle) * 0.4), 0.008)
     light = picture.light[rows, columns]
     ground = np.float32(np.quantile(light, 0.2))
-    light += near * (ground - light) * 0.8
-    light += along * bone * (1 - gap) * (0.15 + 0.17 * edge(0.026 - np.abs(out), 0.04))
+    light += near * (ground - light) * (0.8 - weak)
+    light += along * bone * (1 - gap) * (1 - weak) * (0.15 + 0.17 * edge(0.026 - np.abs(out), 0.04))
+    picture.mark(along * bone, rows, columns, least=0.3)
 
 
-def _draw_device(picture: Picture, finding: Finding) -> None:
-    """A pacemaker with its leads, a central venous catheter, or an endotracheal tube."""
-    anatomy = picture.anatomy
-    middle, top = anatomy.midline, anatomy.top
-    if finding.device == "endotracheal tube":
-        tip = anatomy.hilum - 0.10
-        walls = [np.array([[middle + w, 0.0], [middle + w, tip]]) for w in (-0.011, 0.011)]
-        core = (np.array([[middle, 0.0], [middle, tip + 0.008]]), 5, 0.4)
-        picture.light += 0.55 * picture.strokes([core, *((wall, 1.8, 0.95) for wall in walls)], blur=0.5)
-        return
-    side = finding.side
-    cava = middle - 0.042  # the superior vena cava lies on the right of the midline
-    if finding.device == "central venous catheter":
-        start = picture.to_x(side, 0.12)
-        path = [[start, 0.0], [picture.to_x(side, 0.095), top + 0.02], [picture.to_x(side, 0.06), top + 0.10]]
-        path += [[cava, top + 0.17], [cava, anatomy.hilum + 0.015]]
-        picture.light += 0.5 * picture.strokes([(_smooth(path), 2.4, 0.95)], blur=0.5)
-        return
-    d, y = pacemaker(anatomy)
-    x = picture.to_x(side, d)
-    lead = [[x, y - 0.03], [picture.to_x(side, 0.5 * d), top + 0.06], [picture.to_x(side, 0.06), top + 0.08]]
-    lead += [
-        [cava, top + 0.19],
-        [cava - 0.005, anatomy.heart_top + 0.12],
-        [middle + 0.03, anatomy.dome - 0.01],
-    ]
-    lead += [[middle + 0.11, anatomy.dome - 0.02]]
-    picture.light += 0.5 * picture.strokes([(_smooth(lead), 1.9, 0.95)], blur=0.5)
-    rows, columns, _ = _window(picture, side, d, y, 0.07)
-    # A rounded box: the fourth power lies between a circle and a square.
-    across, down = (picture.x[:, columns] - np.float32(x)) / 0.052, (picture.y[rows] - np.float32(y)) / 0.038
-    box = edge(1 - across**4 - down**4, 0.5)
-    light = picture.light[rows, columns]
-    light += box * (0.97 - light) * 0.92
-
-
-def _smooth(path: list[list[float]]) -> np.ndarray:
-    """A curve through the points (Catmull-Rom)."""
-    points = np.array([path[0], *path, path[-1]])
-    t = np.linspace(0, 1, 8, endpoint=False)[:, None]
-    pieces = []
-    for a, b, c, d in zip(points, points[1:], points[2:], points[3:], strict=False):
-        curve = 2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
-        pieces.append(0.5 * curve)
-    return np.concatenate([*pieces, points[-1:]])
+IN_LUNGS = {
+    "pleural effusion": _draw_fluid,
+    "pneumothorax": _draw_air,
+    "edema": _draw_edema,
+    "atelectasis": _draw_plates,
+    "consolidation": _draw_consolidation,
+    "pneumonia": _draw_pneumonia,
+    "lung lesion": _draw_nodule,
+    "nodule": _draw_nodule,
+    "mass": _draw_nodule,
+    "calcified granuloma": _draw_nodule,
+    "fibrosis": _draw_fibrosis,
+    "emphysema": _draw_emphysema,
+    "pleural thickening": _draw_thickening,
+    "fracture": _draw_fracture,
+    "rib fracture": _draw_fracture,
+}
+"""Painters of findings that lie on one side, by concept. All are called as (picture, finding, side)."""

@@ -30,6 +30,12 @@ class Picture:
     """Brightness so far, (size, size) float32."""
     lungs: dict[str, np.ndarray]
     """How much of each pixel is aerated lung, 0 to 1, for the columns of `half(side)` only."""
+    mask: np.ndarray | None = None
+    """Where the finding that is being drawn lies, (size, size) of bool; None where nobody asks."""
+    white: float = 0.60
+    """Brightness of lung that is full of fluid."""
+    soft: float = 0.0
+    """0 for the plain strokes of the tiny world, 1 for the faint ones of the deep world."""
 
     @classmethod
     def blank(cls, anatomy: Anatomy, size: int) -> Picture:
@@ -57,6 +63,34 @@ class Picture:
 
     def to_x(self, side: str, d: float) -> float:
         return self.anatomy.midline + SIGN[side] * d
+
+    def window(self, side: str, d: float, y: float, reach: float) -> tuple[slice, slice, slice]:
+        """Rows, columns and columns within the half of the square of half width `reach` around (d, y)."""
+        size, half = self.size, self.half(side)
+        x = self.to_x(side, d)
+        rows = slice(max(int((y - reach) * size), 0), min(int((y + reach) * size) + 1, size))
+        first, last = max(int((x - reach) * size), half.start), min(int((x + reach) * size) + 1, half.stop)
+        return rows, slice(first, last), slice(first - half.start, last - half.start)
+
+    def mark(
+        self,
+        coverage: np.ndarray,
+        rows: slice = slice(None),
+        columns: slice = slice(None),
+        least: float = 0.5,
+    ) -> None:
+        """Note that the finding lies where `coverage` is at least `least`, in these rows and columns."""
+        if self.mask is not None:
+            self.mask[rows, columns] |= coverage >= least
+
+    def shapes(self, outlines: list[tuple[np.ndarray, float]], blur: float = 1.0) -> np.ndarray:
+        """An image of filled shapes, each (corners in [0, 1], brightness); later ones lie on top."""
+        layer = Image.new("L", (self.size, self.size))
+        pen = ImageDraw.Draw(layer)
+        for corners, strength in outlines:
+            pen.polygon((corners * self.size).ravel().tolist(), fill=int(255 * strength))
+        layer = layer.filter(ImageFilter.BoxBlur(blur * self.size / NORMAL_SIZE))
+        return np.multiply(np.asarray(layer), np.float32(1 / 255), dtype=np.float32)
 
     def strokes(self, lines: list[tuple[np.ndarray, float, float]], blur: float = 0.6) -> np.ndarray:
         """An image of lines, each (points in [0, 1], width in pixels of a 256-pixel image, brightness)."""
@@ -97,3 +131,9 @@ def edge(distance: np.ndarray, width: float) -> np.ndarray:
 def bump(distance: np.ndarray, width: float) -> np.ndarray:
     """A bell around 0."""
     return np.exp(-((distance / np.float32(width)) ** 2), dtype=np.float32)
+
+
+def cloud(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
+    """Smooth unevenness of about unit strength, with `cells` bumps across."""
+    grain = Image.fromarray(rng.standard_normal((cells, cells), dtype=np.float32))
+    return np.asarray(grain.resize((size, size), Image.Resampling.BICUBIC))

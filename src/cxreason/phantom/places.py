@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from cxreason.phantom.anatomy import SIGN, Anatomy
-from cxreason.phantom.world import Finding
+from cxreason.phantom.visit import Finding
 
 Rectangle = tuple[float, float, float, float]
 
@@ -22,6 +22,8 @@ HEART_RATIO = (0.0, 0.565, 0.62, 0.675)
 WIDENING = (0.0, 0.040, 0.062, 0.085)
 """How far each border of the upper mediastinum bulges."""
 NODULE = (0.0, 0.024, 0.034, 0.046)
+MASS = (0.0, 0.062, 0.082, 0.105)
+GRANULOMA = (0.0, 0.013, 0.018, 0.018)
 CONSOLIDATION = (0.0, 0.072, 0.098, 0.128)
 EDEMA = (0.0, 0.11, 0.17, 0.23)
 FLUID = (0.0, 0.04, 0.14, 0.27)
@@ -30,21 +32,46 @@ AIR = (0.0, 0.045, 0.085, 0.14)
 """How wide the air is between chest wall and lung at the apex."""
 LOST = (0.0, 0.012, 0.028, 0.05)
 """How far lost volume pulls the diaphragm up."""
+RAISED = (0.0, 0.05, 0.08, 0.11)
+"""How far a raised hemidiaphragm stands above its place."""
+UNFOLDED = (0.0, 0.012, 0.022, 0.034)
+"""How much further a tortuous aorta stands out."""
+BEND = (0.0, 0.03, 0.048, 0.068)
+"""How far a scoliotic spine leaves the midline."""
+TRAPPED = (0.0, 0.025, 0.045, 0.07)
+"""How far emphysema pushes the diaphragm down."""
 
 
 def altered(anatomy: Anatomy, findings: tuple[Finding, ...]) -> Anatomy:
     """The chest with the findings that change its outline: heart, mediastinum, diaphragm."""
     for finding in findings:
-        wobble = shape_of(finding).uniform(-1, 1)
+        wobble, level = shape_of(finding).uniform(-1, 1), finding.level
         if finding.name == "cardiomegaly":
-            anatomy = replace(anatomy, heart_ratio=HEART_RATIO[finding.level] + 0.012 * wobble)
+            ratio = HEART_RATIO[level] + 0.012 * wobble + anatomy.widest_heart
+            anatomy = replace(anatomy, heart_ratio=ratio)
         elif finding.name == "enlarged cardiomediastinum":
-            anatomy = replace(anatomy, widening=WIDENING[finding.level] + 0.004 * wobble)
+            anatomy = replace(anatomy, widening=WIDENING[level] + 0.004 * wobble)
         elif finding.name == "atelectasis" and finding.zone == "lower":
-            lift = LOST[finding.level]
-            raised = (lift if "right" in finding.sides else 0.0, lift if "left" in finding.sides else 0.0)
-            anatomy = replace(anatomy, raised=raised)
+            anatomy = _raised(anatomy, finding, LOST[level])
+        elif finding.name == "elevated diaphragm":
+            anatomy = _raised(anatomy, finding, RAISED[level])
+        elif finding.name == "tortuous aorta":
+            anatomy = replace(anatomy, knob_size=anatomy.knob_size + UNFOLDED[level])
+        elif finding.name == "scoliosis":
+            anatomy = replace(anatomy, bend=BEND[level] * (1 if wobble > 0 else -1))
+        elif finding.name == "clavicle fracture":
+            step = (0.0, 0.016, 0.022, 0.030)[level]
+            anatomy = replace(anatomy, broken=(SIGN[finding.side], 0.50 + 0.08 * wobble, step))
+        elif finding.name == "emphysema":
+            flat = (0.0, 0.3, 0.5, 0.7)[level]
+            anatomy = replace(anatomy, dome=anatomy.dome + TRAPPED[level], flattening=flat)
     return anatomy
+
+
+def _raised(anatomy: Anatomy, finding: Finding, lift: float) -> Anatomy:
+    right, left = anatomy.raised
+    on_right, on_left = ("right" in finding.sides) * lift, ("left" in finding.sides) * lift
+    return replace(anatomy, raised=(right + on_right, left + on_left))
 
 
 def shape_of(finding: Finding) -> np.random.Generator:
@@ -119,7 +146,7 @@ def centre(anatomy: Anatomy, finding: Finding, side: str) -> tuple[float, float]
     random = shape_of(finding)
     y = anatomy.zone(finding.zone) + random.uniform(-0.03, 0.03)
     inner, outer = float(anatomy.inner(np.float64(y), SIGN[side])), float(anatomy.outer(np.float64(y)))
-    if finding.name == "fracture":  # on the middle of a rib, well out
+    if finding.main == "fracture":  # on the middle of a rib, well out
         d = outer - random.uniform(0.055, 0.075)
         number = np.rint((y - anatomy.rib(0, np.float64(d))) / anatomy.rib_spacing)
         return d, float(anatomy.rib(number, np.float64(d)))

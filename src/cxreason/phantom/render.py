@@ -1,10 +1,11 @@
-"""Draws the radiograph of a visit: how much each part of the body weakens the beam, then film and noise.
+"""The healthy chest of the tiny world, and its film: how much each part weakens the beam, then noise.
 
 Brightness is built up in float32 from 0 (black: the beam reached the detector) to 1 (white). Nothing but the
 anatomy, the findings and the numbers of patient and visit decides the image.
 
-    >>> from cxreason.phantom.world import draw_visit
-    >>> render(draw_visit(seed=0, index=0), size=64).shape
+    >>> from cxreason.phantom.anatomy import draw_anatomy
+    >>> own = np.random.default_rng(0)
+    >>> draw_body(draw_anatomy(own), 64, own).light.shape
     (64, 64)
 """
 
@@ -13,21 +14,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from cxreason.phantom import pathology
 from cxreason.phantom.anatomy import SIGN, Anatomy
 from cxreason.phantom.picture import NORMAL_SIZE, Picture, bump, edge
-from cxreason.phantom.places import altered
-from cxreason.phantom.world import Visit, generator
-
-
-def render(visit: Visit, size: int = NORMAL_SIZE) -> np.ndarray:
-    """The frontal image of a visit as 8-bit grey, `size` pixels wide and high."""
-    anatomy = altered(visit.anatomy, visit.findings)
-    own = generator(visit.seed, 4, visit.patient)  # what stays with the patient: vessels, density
-    picture = draw_body(anatomy, size, own)
-    for finding in visit.findings:
-        pathology.draw(picture, finding)
-    return develop(picture, visit, own)
+from cxreason.phantom.visit import Visit, generator
 
 
 def draw_body(anatomy: Anatomy, size: int, own: np.random.Generator) -> Picture:
@@ -35,20 +24,20 @@ def draw_body(anatomy: Anatomy, size: int, own: np.random.Generator) -> Picture:
     picture = Picture.blank(anatomy, size)
     y, rows = picture.y, picture.y[:, 0]
     _draw_soft_tissue(picture, rows)
-    vessels = 0.27 * picture.strokes(_vessels(anatomy, own), blur=0.7)
+    branches = 0.27 * picture.strokes(vessels(anatomy, own), blur=0.7)
     # Nothing of the lungs and ribs lies outside these rows.
     chest = slice(max(int((anatomy.top - 0.04) * size), 0), int((anatomy.dome + 0.16) * size))
     for side, sign in SIGN.items():
         columns, d = picture.half(side), picture.outward(side)
         lung = np.zeros((size, d.shape[1]), np.float32)
-        lung[chest] = _aerated(anatomy, d, y[chest], sign)
+        lung[chest] = aerated(anatomy, d, y[chest], sign)
         picture.lungs[side] = lung
-        _draw_lung(picture.light[chest, columns], anatomy, d, y[chest], lung[chest], vessels[chest, columns])
+        _draw_lung(picture.light[chest, columns], anatomy, d, y[chest], lung[chest], branches[chest, columns])
     _draw_middle(picture, rows)
     return picture
 
 
-def _aerated(anatomy: Anatomy, d: np.ndarray, y: np.ndarray, sign: int) -> np.ndarray:
+def aerated(anatomy: Anatomy, d: np.ndarray, y: np.ndarray, sign: int) -> np.ndarray:
     """How much of each pixel is lung: the least of the distances to its four borders, as one soft step."""
     borders = (
         (anatomy.outer(y), d, 1 / 0.022),
@@ -163,7 +152,7 @@ def _draw_middle(picture: Picture, rows: np.ndarray) -> None:
     light[below, stomach] -= 0.24 * edge(1 - np.sqrt(across**2 + down**2), 0.5)
 
 
-def _vessels(anatomy: Anatomy, own: np.random.Generator) -> list[tuple[np.ndarray, float, float]]:
+def vessels(anatomy: Anatomy, own: np.random.Generator) -> list[tuple[np.ndarray, float, float]]:
     """The branching arteries and veins: from each hilum outward, parting twice and thinning."""
     sign = np.repeat(np.array(list(SIGN.values()), dtype=float), 8)
     heading = np.tile(np.linspace(-1.25, 1.35, 8), 2) + own.uniform(-0.22, 0.22, 16)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cxreason.phantom.world import DRAWN, LEVELS, Finding, Visit, generator
+from cxreason.phantom.visit import DRAWN, LEVELS, Finding, Visit, generator
 
 MILD = ("", "mild", "moderate", "severe")
 MILDLY = ("", "mildly", "moderately", "severely")
@@ -51,85 +51,96 @@ def wording() -> dict[str, Any]:
 
 def write_report(visit: Visit) -> Report:
     """The report of one visit; the same visit always gets the same words."""
+    if visit.world.deep:
+        from cxreason.phantom.dictation import dictate  # which borrows its words from here
+
+        return dictate(visit)
     rng = generator(visit.seed, 6, visit.index)
     words = wording()
     style = STYLES[int(rng.integers(len(STYLES)))]
     names = {finding.name for finding in visit.findings}
     traumatic = "fracture" in names and rng.random() < 0.6
     changes = visit.changes
-    positives = [_statement(rng, finding, changes.get(finding.name, "")) for finding in visit.findings]
+    positives = [statement(rng, finding, changes.get(finding.name, "")) for finding in visit.findings]
     if visit.prior is not None:
-        gone = [finding for finding in visit.prior.findings if changes[finding.name] == "resolved"]
-        positives += [_gone(rng, finding) for finding in gone]
-    normals = _normals(rng, names, style)
-    sentences = [*_shuffled(rng, positives), *_shuffled(rng, normals)]
+        left = [finding for finding in visit.prior.findings if changes[finding.name] == "resolved"]
+        positives += [gone(rng, finding) for finding in left]
+    healthy = [sentence for _, sentence in normals(rng, names, style, words["normals"], DRAWN)]
+    sentences = [*shuffled(rng, positives), *shuffled(rng, healthy)]
     if rng.random() < 0.25:  # some read organ by organ rather than the abnormal first
-        sentences = _shuffled(rng, sentences)
+        sentences = shuffled(rng, sentences)
     if not sentences:
-        sentences = [_pick(rng, words["normals"][0]["say"])]  # a report of nothing says at least that
+        sentences = [pick(rng, words["normals"][0]["say"])]  # a report of nothing says at least that
     if style > 1 and rng.random() < 0.5:
-        sentences.insert(0, _pick(rng, words["technique"]))
+        sentences.insert(0, pick(rng, words["technique"]))
     return Report(
-        indication=_pick(rng, words["indication"]["fracture" if traumatic else "any"]),
-        comparison=_pick(rng, words["comparison"]["prior" if visit.prior else "none"]),
+        indication=pick(rng, words["indication"]["fracture" if traumatic else "any"]),
+        comparison=pick(rng, words["comparison"]["prior" if visit.prior else "none"]),
         findings=" ".join(sentences),
         impression=_impression(rng, visit, changes),
     )
 
 
-def _statement(rng: np.random.Generator, finding: Finding, change: str) -> str:
+def statement(rng: np.random.Generator, finding: Finding, change: str, may_hedge: bool = True) -> str:
     """One sentence that says a finding is there, and what became of it where that is known."""
     kind = change
     if not change:
-        hedged = finding.name not in CERTAIN and rng.random() < SHARE_HEDGED
+        hedged = may_hedge and finding.name not in CERTAIN and rng.random() < SHARE_HEDGED
         kind = "hedged" if hedged else "plain"
-    phrase, plural = _name(rng, finding)
-    return _fill(_pick(rng, wording()["statements"][kind]), phrase, plural)
+    phrase, plural = name(rng, finding)
+    return fill(pick(rng, wording()["statements"][kind]), phrase, plural)
 
 
-def _gone(rng: np.random.Generator, finding: Finding) -> str:
+def gone(rng: np.random.Generator, finding: Finding) -> str:
+    """One sentence that says a finding of the prior study is there no more."""
     words = wording()
-    bare = _blanks(words["bare"][finding.device or finding.name], finding)
+    bare = _blanks(words["bare"][finding.concept], finding)
     plural = bare.startswith("bilateral") and bare.endswith("effusion")
-    kind = "removed" if finding.name == "support devices" else "resolved"
-    return _fill(_pick(rng, words["statements"][kind]), bare + "s" * plural, plural)
+    kind = "removed" if finding.main == "support devices" else "resolved"
+    return fill(pick(rng, words["statements"][kind]), bare + "s" * plural, plural)
 
 
-def _normals(rng: np.random.Generator, present: set[str], style: float) -> list[str]:
-    """Normal statements that are true of the patient; each healthy thing is spoken of at most once."""
-    silent = set(DRAWN) - present
+def normals(
+    rng: np.random.Generator,
+    present: set[str],
+    style: float,
+    entries: list[dict[str, Any]],
+    among: Sequence[str],
+) -> list[tuple[str, str]]:
+    """(a finding that it denies, sentence) for what is true of the patient; nothing is spoken of twice."""
+    silent = set(among) - present
     said = []
-    for entry in wording()["normals"]:
+    for entry in entries:
         if not silent.issuperset(entry["denies"]) or present.intersection(entry.get("unless", ())):
             continue
         if rng.random() < 0.2 and len(entry["denies"]) > 1:
             continue  # spoken of one by one instead
         silent -= set(entry["denies"])
         if rng.random() < entry["usual"] * style:
-            said.append(_pick(rng, entry["say"]))
+            said.append((entry["denies"][0], pick(rng, entry["say"])))
     return said
 
 
 def _impression(rng: np.random.Generator, visit: Visit, changes: dict[str, str]) -> str:
     words = wording()
     if not visit.findings:
-        return _pick(rng, words["impression"]["normal"])
+        return pick(rng, words["impression"]["normal"])
     points = []
     for finding in visit.findings:
-        phrase = _name(rng, finding)[0].removeprefix("a ").removeprefix("an ")
-        tail = _pick(rng, words["tails"][changes.get(finding.name, "none")])
-        points.append(_capital(f"{phrase}{tail}."))
-    points = _shuffled(rng, points)
+        phrase = name(rng, finding)[0].removeprefix("a ").removeprefix("an ")
+        tail = pick(rng, words["tails"][changes.get(finding.name, "none")])
+        points.append(capital(f"{phrase}{tail}."))
+    points = shuffled(rng, points)
     if len(points) > 1 and rng.random() < 0.4:
         return " ".join(f"{number}. {point}" for number, point in enumerate(points, 1))
     return " ".join(points)
 
 
-def _name(rng: np.random.Generator, finding: Finding) -> tuple[str, bool]:
+def name(rng: np.random.Generator, finding: Finding) -> tuple[str, bool]:
     """A noun phrase for the finding with all it is known for, and whether it is plural."""
     words = wording()
     kind = words["both"] if finding.side == "both" and finding.name in words["both"] else words["findings"]
-    phrase = _pick(rng, kind[finding.device or finding.name])
+    phrase = pick(rng, kind[finding.concept])
     plural = phrase.startswith("+")
     phrase = _blanks(phrase.removeprefix("+"), finding)
     return phrase, plural
@@ -138,31 +149,44 @@ def _name(rng: np.random.Generator, finding: Finding) -> tuple[str, bool]:
 def _blanks(phrase: str, finding: Finding) -> str:
     side = "bilateral" if finding.side == "both" else finding.side
     place = f"{side} {finding.zone} lung"
+    lobe = f"{side} {finding.zone} lobe"
+    if finding.zone == "mid":  # the left lung has no middle lobe
+        lobe = "right middle lobe" if side == "right" else place
     level = finding.level
     filled = phrase.format(
-        size=LEVELS[level], mild=MILD[level], mildly=MILDLY[level], side=side, zone=finding.zone, place=place
+        size=LEVELS[level],
+        mild=MILD[level],
+        mildly=MILDLY[level],
+        side=side,
+        zone=finding.zone,
+        place=place,
+        lobe=lobe,
     )
     return re.sub(r"\ba (?=[aeiou])", "an ", filled)
 
 
-def _fill(sentence: str, phrase: str, plural: bool) -> str:
+def fill(sentence: str, phrase: str, plural: bool) -> str:
+    """The sentence with the phrase in its blanks."""
     bare = phrase.removeprefix("an ").removeprefix("a ")
     return sentence.format(
         np=phrase,
-        Np=_capital(phrase),
+        Np=capital(phrase),
         the=bare,
         bare=bare,
         **{"is": "are" if plural else "is", "has": "have" if plural else "has"},
     )
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """The text with a capital letter."""
     return text[:1].upper() + text[1:]
 
 
-def _pick(rng: np.random.Generator, choices: Sequence[Any]) -> Any:
+def pick(rng: np.random.Generator, choices: Sequence[Any]) -> Any:
+    """One of the choices."""
     return choices[int(rng.integers(len(choices)))]
 
 
-def _shuffled(rng: np.random.Generator, items: list[str]) -> list[str]:
+def shuffled(rng: np.random.Generator, items: list[str]) -> list[str]:
+    """The items in another order."""
     return [items[position] for position in rng.permutation(len(items))]

@@ -10,28 +10,15 @@ seen twice, so any study can be drawn without drawing the ones before it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
-from cxreason.phantom.anatomy import Anatomy, draw_anatomy, repositioned
+from cxreason.phantom import clinic
+from cxreason.phantom.anatomy import draw_anatomy, repositioned
+from cxreason.phantom.visit import DRAWN, TINY, Finding, Visit, World, generator
 
-DRAWN = (
-    "enlarged cardiomediastinum",
-    "cardiomegaly",
-    "lung lesion",
-    "edema",
-    "consolidation",
-    "atelectasis",
-    "pneumothorax",
-    "pleural effusion",
-    "fracture",
-    "support devices",
-)
-"""The findings that phantoms can have, in the order of the ontology."""
-
-LEVELS = ("", "small", "moderate", "large")
 PATIENTS_PER_BLOCK, SEEN_TWICE_PER_BLOCK = 10, 4
 STUDIES_PER_BLOCK = PATIENTS_PER_BLOCK + SEEN_TWICE_PER_BLOCK
 SPLITS = ("train",) * 7 + ("validation",) + ("test",) * 2
@@ -50,74 +37,25 @@ COMPANIONS = {
 DEVICES = ("pacemaker", "central venous catheter", "endotracheal tube")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something to see on a phantom's image.
-
-    `level` is 1 small, 2 moderate, 3 large. `shape` seeds its form, which stays the same between visits.
-    """
-
-    name: str
-    level: int
-    side: str = ""
-    zone: str = ""
-    device: str = ""
-    shape: int = 0
-
-    @property
-    def sides(self) -> tuple[str, ...]:
-        """The sides it lies on, as single words; empty where side means nothing."""
-        return ("right", "left") if self.side == "both" else ((self.side,) if self.side else ())
-
-
-@dataclass(frozen=True)
-class Visit:
-    """One patient on one day: everything that the image and the report are made from."""
-
-    seed: int
-    index: int
-    patient: int
-    split: str
-    anatomy: Anatomy
-    findings: tuple[Finding, ...]
-    prior: Visit | None = None
-
-    @property
-    def changes(self) -> dict[str, str]:
-        """Finding -> "new", "resolved", "worsening", "stable" or "improving" since the prior, if any."""
-        if self.prior is None:
-            return {}
-        before = {finding.name: finding.level for finding in self.prior.findings}
-        now = {finding.name: finding.level for finding in self.findings}
-        return {
-            name: _change(before.get(name, 0), now.get(name, 0))
-            for name in DRAWN
-            if name in before or name in now
-        }
-
-
-def _change(before: int, now: int) -> str:
-    if not before or not now:
-        return "new" if now else "resolved"
-    return "stable" if before == now else "worsening" if now > before else "improving"
-
-
-def generator(*key: int) -> np.random.Generator:
-    """Random numbers that depend on the key alone, the same in any order and on any machine."""
-    return np.random.Generator(np.random.PCG64(key))
-
-
-def draw_visit(seed: int, index: int) -> Visit:
+def draw_visit(seed: int, index: int, world: World = TINY) -> Visit:
     """The study with this number."""
     block, position = divmod(index, STUDIES_PER_BLOCK)
     slot, has_prior, is_prior, split = _block(seed, block)[position]
     patient = block * PATIENTS_PER_BLOCK + slot
     own = draw_anatomy(generator(seed, 1, patient))
-    then, now = _draw_course(generator(seed, 2, patient), seen_twice=has_prior or is_prior)
+    twice = has_prior or is_prior
+    if world.deep:
+        person = clinic.draw_person(generator(seed, 7, patient), seen_twice=twice)
+        own = clinic.grown(own, person, generator(seed, 8, patient))
+        then, now = person.then, person.now
+    else:
+        person = None
+        then, now = _draw_course(generator(seed, 2, patient), seen_twice=twice)
 
     def visit(number: int, findings: tuple[Finding, ...], prior: Visit | None = None) -> Visit:
         anatomy = repositioned(own, generator(seed, 3, number))
-        return Visit(seed, number, patient, split, anatomy, findings, prior)
+        first = Visit(seed, number, patient, split, anatomy, findings, prior, world)
+        return clinic.examined(first, person, generator(seed, 9, number)) if person else first
 
     if is_prior:
         return visit(index, then)
