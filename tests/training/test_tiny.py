@@ -145,4 +145,5 @@ SMALL = [
     "vision={steps: 2, batch_size: 8, learning_rate: 1e-3}",
     "language={steps: 3, batch_size: 4, learning_rate: 1e-3}",
     "copying={steps: 2, batch_size: 4, learning_rate: 1e-3}",
+    "choosing={steps: 2, batch_size: 4, learning_rate: 1e-3}",
 ]
