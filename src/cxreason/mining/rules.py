@@ -153,24 +153,19 @@ def conclude(sample: Sample, evidence: dict[str, Evidence], earlier: dict[str, E
     return choice.write(fitting[0], sample.options) if len(fitting) == 1 else ""
 
 
-def weigh(options: Sequence[str], answer: str) -> list[str]:
-    """Each option in its order with the verdict on it, so that the letter of the answer follows.
+def weigh(options: Sequence[str], answer: str, seen: Sequence[Sequence[str]] = ()) -> list[str]:
+    """Each option in its order, what is `seen` of it and the verdict, so that the answer's letter follows.
 
     >>> weigh(("edema", "fracture"), "B")
     ['A, edema? No.', 'B, fracture? Yes.']
     """
+    verdict = wording()["verdict"]
     return [
-        f"{_asked(letter, option)} {_verdict(letter == answer)}"
-        for letter, option in zip(letters(options), options, strict=True)
+        " ".join(
+            [f"{letter}, {option.casefold()}?", *told, verdict["right" if letter == answer else "wrong"]]
+        )
+        for letter, option, told in zip(letters(options), options, seen or [()] * len(options), strict=True)
     ]
-
-
-def _asked(letter: str, option: str) -> str:
-    return f"{letter}, {option.casefold()}?"
-
-
-def _verdict(right: bool) -> str:
-    return wording()["verdict"]["right" if right else "wrong"]
 
 
 def _until_one_fits(weighed: list[str], options: Sequence[str], answer: str) -> list[str]:
@@ -229,11 +224,8 @@ def _one_image(
         present = evidence[names[0]].status == "present"
         said += [*tell(names, evidence, rng), _one_of(f"binary.{'yes' if present else 'no'}", rng)]
         return said + _until_one_fits(weigh(sample.options, answer), sample.options, answer)
-    weighed = []
-    for letter, option in zip(letters(sample.options), sample.options, strict=True):
-        seen = tell(_named(option), evidence, rng)
-        weighed.append(" ".join([_asked(letter, option), *seen, _verdict(letter == answer)]))
-    return said + _until_one_fits(weighed, sample.options, answer)
+    seen = [tell(_named(option), evidence, rng) for option in sample.options]
+    return said + _until_one_fits(weigh(sample.options, answer, seen), sample.options, answer)
 
 
 def _temporal(step: Step, earlier: Evidence, now: Evidence, rng: Random) -> list[str]:
