@@ -1,5 +1,7 @@
 """Label sets, boxes, reports and texts: their canonical form and what they are worth."""
 
+import re
+
 import pytest
 
 from cxreason.answers import boxes, labels, report, text
@@ -111,6 +113,12 @@ def test_boxes_score_by_the_best_assignment_and_none_is_an_answer():
 def test_gold_without_a_box_or_a_no_raises():
     with pytest.raises(ValueError, match="neither a box"):
         boxes.score(NODULE, "somewhere")
+
+
+def test_boxes_are_written_from_left_to_right_whatever_their_order():
+    places = ((0.2, 0, 1, 1), (0.1, 0.5, 1, 1), (0.1, 0, 1, 1))
+    written = boxes.write([Box("nodule", *place) for place in places])
+    assert re.findall(r"<\|box\|>\((\d+,\d+)\)", written) == ["10,0", "10,50", "20,0"]
 
 
 def test_box_names_can_not_smuggle_in_another_box():

@@ -86,6 +86,59 @@ def test_hundredths_round_as_chexone_does_at_every_pixel(width):
         assert boxes.to_hundred(box)[0] == round(min(1000 * x // width, 999) / 10)
 
 
+@pytest.mark.parametrize(
+    ("pixel", "width", "written", "why"),
+    [
+        (999, 1000, 100, "999 thousandths are 99.9"),
+        (1000, 1000, 100, "the right edge is capped at 999"),
+        (994, 1000, 99, "rounded, not cut, once the thousandths are cut"),
+        (125, 1000, 12, "a half goes to the even number below"),
+        (135, 1000, 14, "a half goes to the even number above"),
+        (129, 1024, 12, "125.97 thousandths are cut to 125 before they are rounded"),
+        (0, 1024, 0, "the left edge"),
+    ],
+)
+def test_hundredths_are_cut_capped_and_rounded_half_to_even(pixel, width, written, why):
+    box = boxes.from_image_pixels((pixel, pixel, pixel, pixel), width, width)
+    assert boxes.to_hundred(box) == (written,) * 4, why
+
+
+def test_boxes_are_ordered_by_their_thousandths_before_these_are_rounded():
+    left, right = Box("x", 0.5001, 0.9, 1, 1), Box("x", 0.5014, 0.1, 1, 1)
+    assert boxes.to_hundred(left)[0] == boxes.to_hundred(right)[0]
+    assert boxes.in_order([right, left]) == [left, right]
+    upper = Box("x", 0.5009, 0.2, 1, 1)
+    assert boxes.in_order([left, upper]) == [upper, left]
+
+
+def test_readers_are_merged_around_the_first_box_and_not_around_the_hull():
+    first, second, third = Box("x", 0, 0, 10, 10), Box("x", 7, 0, 20, 10), Box("x", 18, 0, 30, 10)
+    assert boxes.iou(first, second) > 0.1
+    assert boxes.iou(Box("x", 0, 0, 20, 10), third) < 0.1
+    assert boxes.merged([first, second, third]) == [Box("x", 0, 0, 20, 10), third]
+    # A box that touches the hull alone stays apart, and so does one of another class or image.
+    hull_only = Box("x", 12, 0, 22, 10)
+    assert boxes.iou(first, hull_only) == 0
+    assert boxes.merged([first, second, hull_only])[1] == hull_only
+    others = [Box("y", 0, 0, 10, 10), Box("x", 0, 0, 10, 10, image=1)]
+    assert boxes.merged([first, *others]) == [first, *others]
+
+
+@given(st.lists(st.builds(Box, st.sampled_from("xy"), *[st.integers(0, 6)] * 2, *[st.integers(7, 12)] * 2)))
+def test_merging_loses_no_label_and_covers_every_box(given_boxes):
+    found = boxes.merged(given_boxes)
+    assert len(found) <= len(given_boxes)
+    for box in given_boxes:
+        assert any(
+            hull.label == box.label
+            and hull.x1 <= box.x1
+            and hull.y1 <= box.y1
+            and hull.x2 >= box.x2
+            and hull.y2 >= box.y2
+            for hull in found
+        )
+
+
 def test_rounding_to_hundredths_costs_overlap():
     box = boxes.from_image_pixels((1000, 1200, 1100, 1290), 2544, 3056)
     assert boxes.iou(box, boxes.from_hundred(boxes.to_hundred(box))) == pytest.approx(0.748124, abs=1e-6)

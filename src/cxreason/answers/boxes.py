@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from cxreason.answers.parsed import Parsed
-from cxreason.imaging.boxes import Corners, corners, matched_iou, tidy, to_hundred
+from cxreason.imaging.boxes import Corners, corners, in_order, matched_iou, tidy, to_hundred
 from cxreason.records import Box
 
 _NUMBER = r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*"
@@ -23,14 +23,14 @@ _NOTHING = re.compile(r"\bno\b(?:(?!<\|).)*\bdetected\b[.\s}]*", re.IGNORECASE |
 
 
 def write(boxes: Iterable[Box], options: Sequence[str] = (), *, name: str = "target") -> str:
-    """The literal of boxes on the 0-100 grid; of none, the sentence that `name` was not detected.
+    """The literal of boxes on the 0-100 grid, left to right; of none, that `name` was not detected.
 
     >>> write([Box("nodule", 0.12, 0.6, 0.18, 0.871)])
     '<|ref|>nodule<|/ref|><|box|>(12,60),(18,87)<|/box|>'
     >>> write([], name="pneumothorax")
     'No pneumothorax detected.'
     """
-    found = [(" ".join(box.label.split()), to_hundred(corners(box))) for box in boxes]
+    found = [(" ".join(box.label.split()), to_hundred(corners(box))) for box in in_order(boxes)]
     if any("<|" in label for label in (name, *(label for label, _ in found))):
         raise ValueError("a name must not hold the marks of a box")
     return _literal(found) or f"No {' '.join(name.split())} detected."

@@ -129,6 +129,46 @@ def union_iou(predicted: Sequence[Box | Sequence[float]], gold: Sequence[Box | S
     return float(cells[first & second].sum()) / total if total else 0.0
 
 
+def in_order(boxes: Iterable[Box]) -> list[Box]:
+    """Boxes from left to right, then from top to bottom, as CheXOne lists them: by their thousandths.
+
+    >>> [box.label for box in in_order([Box("b", 0.1004, 0.5, 1, 1), Box("a", 0.1009, 0.2, 1, 1)])]
+    ['a', 'b']
+    """
+    return sorted(boxes, key=lambda box: (_thousandth(box.x1), _thousandth(box.y1)))
+
+
+def merged(boxes: Sequence[Box], over: float = 0.1) -> list[Box]:
+    """The boxes of several readers as CheXinstruct joins them, label by label and image by image.
+
+    The first box that is left takes every later one whose IoU with it is more than `over`; their hull
+    replaces them. Overlap with the growing hull would join other boxes, so it is not looked at.
+
+    >>> merged([Box("a", 0, 0, 0.5, 1), Box("b", 0, 0, 1, 1), Box("a", 0.25, 0, 0.75, 1)])
+    [Box(label='a', x1=0, y1=0, x2=0.75, y2=1, image=0), Box(label='b', x1=0, y1=0, x2=1, y2=1, image=0)]
+    """
+    groups: list[list[Box]] = []
+    for box in boxes:
+        for group in groups:
+            seed = group[0]
+            if (seed.label, seed.image) == (box.label, box.image) and iou(seed, box) > over:
+                group.append(box)
+                break
+        else:
+            groups.append([box])
+    return [
+        Box(
+            group[0].label,
+            min(box.x1 for box in group),
+            min(box.y1 for box in group),
+            max(box.x2 for box in group),
+            max(box.y2 for box in group),
+            group[0].image,
+        )
+        for group in groups
+    ]
+
+
 def from_image_pixels(box: Box | Sequence[float], width: int, height: int) -> Corners:
     """Fractions of a box in pixels of an image.
 
@@ -145,7 +185,7 @@ def to_hundred(box: Box | Sequence[float]) -> tuple[int, int, int, int]:
     >>> to_hundred((0.1255, 0.6, 0.18, 1.0))
     (12, 60, 18, 100)
     """
-    x1, y1, x2, y2 = (round(min(math.floor(1000 * value), 999) / 10) for value in corners(box))
+    x1, y1, x2, y2 = (round(_thousandth(value) / 10) for value in corners(box))
     return x1, y1, x2, y2
 
 
@@ -259,6 +299,10 @@ def mask_box(mask: np.ndarray) -> Corners | None:
     height, width = mask.shape
     box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
     return from_image_pixels(box, width, height)
+
+
+def _thousandth(value: float) -> int:
+    return min(math.floor(1000 * value), 999)
 
 
 def _overlaps(
