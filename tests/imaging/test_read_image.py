@@ -1,5 +1,6 @@
 """Image files, drawn here: what a reader would see of them, and one clear line for those that are broken."""
 
+import contextlib
 import io
 import os
 import random
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cxreason.imaging import read
-from cxreason.imaging.read import ImageError, read_image, stretch, window
+from cxreason.imaging.read import ImageError, image_size, read_image, stretch, window
 
 RAMP = np.linspace(0, 4095, 48 * 40).reshape(48, 40).astype(np.uint16)
 EIGHT = (RAMP >> 4).astype(np.uint8)
@@ -87,6 +88,7 @@ def shown(tmp_path):
         path.write_bytes(content)
         seen = read_image(path)
         assert (seen.dtype, seen.ndim) == (np.uint8, 2)
+        assert image_size(path) == seen.shape[::-1]
         return seen
 
     return see
@@ -272,6 +274,28 @@ def test_huge_images_are_refused_before_they_are_unpacked(shown, monkeypatch):
         shown(picture(EIGHT, "JPEG"))
 
 
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: picture(EIGHT, "GIF"), "is not a PNG, JPEG or DICOM image"),
+        (lambda: picture(EIGHT)[:20], "is damaged or cut short"),
+        (lambda: picture(Image.new("1", (30_000, 30_000))), "pixels that are read"),
+        (lambda: dicom(Rows=None), "is damaged or cut short"),
+        (lambda: dicom(Rows=65_000, Columns=65_000), "65000 x 65000, more than"),
+        (lambda: dicom(syntax="deflated"), "deflated DICOM is not read"),
+    ],
+)
+def test_the_size_of_what_is_no_image_is_told_in_one_line(tmp_path, make, says):
+    (tmp_path / "scan").write_bytes(make())
+    with pytest.raises(ImageError, match=says):
+        image_size(tmp_path / "scan")
+
+
+def test_the_size_is_read_from_the_header_alone(tmp_path):
+    (tmp_path / "scan").write_bytes(dicom(PixelData=None))
+    assert image_size(tmp_path / "scan") == RAMP.shape[::-1]
+
+
 def test_what_is_not_a_file_is_refused(tmp_path):
     with pytest.raises(ImageError, match="does not exist"):
         read_image(tmp_path / "missing.png")
@@ -313,6 +337,8 @@ def test_damage_gives_an_image_or_one_clear_line(whole_files, tmp_path_factory, 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             problem, seen = "", None
+            with contextlib.suppress(ImageError):
+                assert min(image_size(path)) >= 1
             try:
                 seen = read_image(path)
             except ImageError as error:

@@ -13,7 +13,9 @@ several times the largest chest X-ray, and keep a small hostile file from fillin
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ PERCENTILES = (0.1, 99.9)
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _RUN_LENGTH = "1.2.840.10008.1.2.5"
+_ORIENTATION = 0x0112
 
 
 class ImageError(UserError):
@@ -48,6 +51,27 @@ def read_image(path: str | Path) -> np.ndarray:
     [[255, 255, 255], [255, 255, 255]]
     """
     path = Path(path)
+    return _read_dicom(path) if _is_dicom(path) else _read_picture(path)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """(width, height) of what `read_image` gives, from the header alone; `ImageError` where there is none.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("L", (3, 2)).save(Path(folder) / "black.png")
+    ...     image_size(Path(folder) / "black.png")
+    (3, 2)
+    """
+    path = Path(path)
+    width, height = _dicom_size(path) if _is_dicom(path) else _picture_size(path)
+    _check_size(path, width, height)
+    return width, height
+
+
+def _is_dicom(path: Path) -> bool:
+    """DICOM, or a picture; `ImageError` where it is neither."""
     if not path.is_file():  # also true for a named pipe, which would wait for ever
         raise ImageError(f"{path}: {'is not a file' if path.exists() else 'does not exist'}")
     try:
@@ -61,28 +85,47 @@ def read_image(path: str | Path) -> np.ndarray:
     if size > MAX_FILE_BYTES:
         raise ImageError(f"{path}: has {size:,} bytes, more than the {MAX_FILE_BYTES:,} that are read")
     if start[128:] == b"DICM":
-        return _read_dicom(path)
+        return True
     if start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8")):
-        return _read_picture(path)
+        return False
     if path.suffix.lower() in (".dcm", ".dicom"):
         raise ImageError(f"{path}: is not a DICOM file (no DICM mark at byte 128)")
     raise ImageError(f"{path}: is not a PNG, JPEG or DICOM image")
 
 
-def _read_picture(path: Path) -> np.ndarray:
-    from PIL import Image, ImageOps
+@contextlib.contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    """Decoders answer damaged bytes with any kind of exception, so all of them are the file's fault here."""
+    from PIL import Image
 
-    # Decoders answer damaged bytes with any kind of exception, so all of them are the file's fault here.
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            _check_size(path, *image.size)
-            return _grey(ImageOps.exif_transpose(image))
+        yield
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{path}: has more than the {MAX_PIXELS:,} pixels that are read") from error
     except Exception as error:
+        if "missing" in str(error) and "Unable to decompress" in str(error):
+            raise ImageError(f"{path}: needs a decoder; to get it: pip install 'cxreason[dicom]'") from error
         raise ImageError(f"{path}: is damaged or cut short ({_one_line(error)})") from error
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    from PIL import Image, ImageOps
+
+    with _faults_of(path), Image.open(path, formats=("PNG", "JPEG")) as image:
+        _check_size(path, *image.size)
+        return _grey(ImageOps.exif_transpose(image))
+
+
+def _picture_size(path: Path) -> tuple[int, int]:
+    from PIL import Image
+
+    with _faults_of(path), Image.open(path, formats=("PNG", "JPEG")) as image:
+        width, height = image.size
+        if "exif" in image.info and image.getexif().get(_ORIENTATION, 1) >= 5:  # lies on its side
+            return height, width
+        return width, height
 
 
 def _grey(image: Image.Image) -> np.ndarray:
@@ -98,18 +141,11 @@ def _grey(image: Image.Image) -> np.ndarray:
 
 
 def _read_dicom(path: Path) -> np.ndarray:
-    try:
+    syntax = _transfer_syntax(path)
+    with _faults_of(path):
         from pydicom import dcmread
-        from pydicom.filereader import read_file_meta_info
         from pydicom.pixels.utils import pixel_array
-    except ImportError as error:
-        raise ImageError(f"{path}: is DICOM; to read it: pip install 'cxreason[dicom]'") from error
 
-    # As above: damaged bytes come out of the decoders as any kind of exception.
-    try:
-        syntax = read_file_meta_info(path).get("TransferSyntaxUID", "")
-        if syntax == _DEFLATED:  # it is unpacked as a whole before anything can be checked
-            raise ImageError(f"{path}: deflated DICOM is not read; store it in another transfer syntax")
         dataset = dcmread(path)
         if "PixelData" not in dataset:
             raise ImageError(f"{path}: holds no pixels, or was cut short before their end")
@@ -118,12 +154,27 @@ def _read_dicom(path: Path) -> np.ndarray:
         # Damaged run lengths make the compiled decoder of pylibjpeg panic, past every `except Exception`.
         decoder = "pydicom" if syntax == _RUN_LENGTH else ""
         return _display(pixel_array(dataset, index=0, decoding_plugin=decoder), dataset)
-    except ImageError:
-        raise
-    except Exception as error:
-        if "missing" in str(error) and "Unable to decompress" in str(error):
-            raise ImageError(f"{path}: needs a decoder; to get it: pip install 'cxreason[dicom]'") from error
-        raise ImageError(f"{path}: is damaged or cut short ({_one_line(error)})") from error
+
+
+def _dicom_size(path: Path) -> tuple[int, int]:
+    _transfer_syntax(path)
+    with _faults_of(path):
+        from pydicom import dcmread
+
+        header = dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
+        return int(header.Columns), int(header.Rows)
+
+
+def _transfer_syntax(path: Path) -> str:
+    try:
+        from pydicom import filereader
+    except ImportError as error:
+        raise ImageError(f"{path}: is DICOM; to read it: pip install 'cxreason[dicom]'") from error
+    with _faults_of(path):
+        syntax = filereader.read_file_meta_info(path).get("TransferSyntaxUID", "")
+    if syntax == _DEFLATED:  # it is unpacked as a whole before anything can be checked
+        raise ImageError(f"{path}: deflated DICOM is not read; store it in another transfer syntax")
+    return syntax
 
 
 def _display(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
