@@ -5,17 +5,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxreason.records import Box, Prediction, Sample, Score, Study, content_id, from_row, schema, to_row
+from cxreason.records import (
+    Box,
+    Entity,
+    Prediction,
+    Question,
+    Sample,
+    Score,
+    Study,
+    content_id,
+    from_row,
+    schema,
+    to_row,
+)
 
 RECORDS = (Study, Sample, Prediction, Score)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 fractions = st.floats(0, 1)
-boxes = st.builds(Box, texts, fractions, fractions, fractions, fractions, st.integers(0, 3))
+words = st.lists(texts, max_size=2).map(tuple)
+boxes = st.builds(Box, texts, fractions, fractions, fractions, fractions, st.integers(0, 3), phrase=texts)
+questions = st.builds(Question, texts, words, options=words, images=st.lists(st.integers(0, 3)).map(tuple))
+entities = st.builds(Entity, texts, texts, texts, st.integers(0, 9), st.integers(0, 9), words)
 fields = {
     "labels": st.dictionaries(texts, st.sampled_from([1, 0, -1]), max_size=3),
     "changes": st.dictionaries(texts, texts, max_size=3),
     "boxes": st.lists(boxes, max_size=2).map(tuple),
+    "questions": st.lists(questions, max_size=2).map(tuple),
+    "entities": st.lists(entities, max_size=2).map(tuple),
     "value": st.none() | fractions,
+    "age": st.none() | fractions,
 }
 records = st.one_of(
     *(
@@ -47,6 +65,17 @@ def test_an_id_is_the_same_in_every_version_of_cxreason():
 @given(st.lists(st.text(max_size=3), max_size=3), st.lists(st.text(max_size=3), max_size=3))
 def test_different_parts_give_different_ids(first, second):
     assert (content_id(*first) == content_id(*second)) == (first == second)
+
+
+def test_a_row_from_before_a_field_was_added_is_still_read():
+    row = to_row(Study("1", "d", "p", ("1.png",), boxes=(Box("edema", 0, 0, 1, 1),)))
+    del row["questions"], row["age"], row["boxes"][0]["phrase"]
+    assert from_row(Study, row) == Study("1", "d", "p", ("1.png",), boxes=(Box("edema", 0, 0, 1, 1),))
+
+
+def test_a_report_without_sections_is_its_undivided_text():
+    assert Study("1", "d", "p", (), narrative="All clear.").report == "All clear."
+    assert Study("1", "d", "p", (), impression="Clear.", narrative="All clear.").report == "Clear."
 
 
 def test_a_row_from_a_newer_version_is_refused_by_name():

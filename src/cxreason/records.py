@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import json
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -54,6 +55,65 @@ class Box:
     x2: float
     y2: float
     image: int = 0
+    phrase: str = ""
+    """The words of a report that the box shows, where it grounds some."""
+    reader: str = ""
+    """Who drew it, where several readers did so on their own."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that a dataset publishes about a study, with its answer.
+
+    `answers` holds the parts that are the answer together (every finding of a list); it is empty where the
+    answer is that there is none. `also` holds other wordings that are as good.
+    """
+
+    text: str
+    answers: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    """What may be answered, without the letters in front of it."""
+    kind: str = "text"
+    """`choice` where one of `options` is right, `labels` where any number is, else `text`."""
+    closed: bool = False
+    """Whether the dataset itself calls the question closed."""
+    type: str = ""
+    """The dataset's own word for what is asked: presence, view, location, ..."""
+    subject: str = ""
+    """The finding, structure or labels that it is about, where the dataset says so."""
+    context: str = ""
+    """What has to be read before it: earlier questions with their answers, or a passage."""
+    explanation: str = ""
+    images: tuple[int, ...] = ()
+    """Positions in `Study.images` that it is about; empty = all."""
+    split: str = ""
+    """Its own split, where a dataset splits questions and not studies; empty = that of the study."""
+    id: str = ""
+    """Its id in the dataset."""
+
+    @property
+    def answer(self) -> str:
+        """The answer as one text.
+
+        >>> Question("Which findings?", ("edema", "fracture")).answer
+        'edema, fracture'
+        """
+        return ", ".join(self.answers)
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A word or phrase of the report with its kind, as RadGraph marks them."""
+
+    id: str
+    text: str
+    label: str
+    start: int
+    """Position of its first token; `Study.narrative` is the text, its tokens parted by blanks."""
+    end: int
+    relations: tuple[str, ...] = ()
+    """Relation and id of the other entity, as in "located_at 3"."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +140,47 @@ class Study:
     """Id of the earlier study of the same patient that the report compares with, or empty."""
     changes: dict[str, str] = field(default_factory=dict)
     """Finding -> "worsening", "stable" or "improving" since the prior study, where that is known."""
+    sex: str = ""
+    """M or F; empty where it is not known or another."""
+    age: float | None = None
+    """In years."""
+    order: str = ""
+    """Sorts the studies of one patient in time: a shifted date and time, or a number with leading zeros."""
+    history: str = ""
+    technique: str = ""
+    narrative: str = ""
+    """Text that stands in no section: an undivided report, a caption, MIMIC's last paragraph."""
+    language: str = "en"
+    """Of the report."""
+    widths: tuple[int, ...] = ()
+    """Of the images in pixels, where the dataset says so; 0 = this one is not known."""
+    heights: tuple[int, ...] = ()
+    questions: tuple[Question, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    other_labels: dict[str, int] = field(default_factory=dict)
+    """What another labeller made of the study, as in "negbio/edema"."""
+    own_split: str = ""
+    """The split that a derived dataset publishes itself, where `split` is that of the images' first home."""
+    groups: tuple[str, ...] = ()
+    """Keys of patients, studies or images that other datasets hold as well, as in "mimic-cxr/p10000032".
+    Studies that have a key in common belong on one side of every split."""
 
     @property
     def report(self) -> str:
-        """Findings and impression as one text, the part of a report that observations are read from."""
-        return "\n".join(part for part in (self.findings, self.impression) if part)
+        """Findings and impression as one text, the part of a report that observations are read from.
+
+        A report without these sections is its undivided text.
+        """
+        return "\n".join(part for part in (self.findings, self.impression) if part) or self.narrative
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Its patient, and `groups`: what decides its side of a split.
+
+        >>> Study("ms-cxr/1", "ms-cxr", "p1", (), groups=("mimic-cxr/p1",)).keys
+        ('ms-cxr/p1', 'mimic-cxr/p1')
+        """
+        return tuple(dict.fromkeys((f"{self.dataset}/{self.patient_id}", *self.groups)))
 
 
 @dataclass(frozen=True)
@@ -115,6 +211,14 @@ class Sample:
     reasoning: str = ""
     evidence: tuple[str, ...] = ()
     """Sentences of the report that the reasoning rests on, in the order of its steps."""
+    views: tuple[str, ...] = ()
+    """Of the images, in their order; empty where they are not known or would answer the question."""
+    sex: str = ""
+    age: float | None = None
+    groups: tuple[str, ...] = ()
+    """`Study.keys` of its study."""
+    official_id: str = ""
+    """Id of the question in the dataset that published it; empty where it was asked here."""
 
     @property
     def facts(self) -> str:
@@ -171,6 +275,11 @@ def _hints(record: type) -> dict[str, Any]:
     return typing.get_type_hints(record)
 
 
+@cache
+def _names(record: type) -> tuple[str, ...]:
+    return tuple(item.name for item in dataclasses.fields(record))
+
+
 def to_row(record: Any) -> dict[str, Any]:
     """A record as plain JSON-ready values. Mappings become sorted lists of [key, value] pairs.
 
@@ -178,30 +287,43 @@ def to_row(record: Any) -> dict[str, Any]:
     come back as "null".
     """
     row = {}
-    for name, value in ((item.name, getattr(record, item.name)) for item in dataclasses.fields(record)):
+    for name in _names(type(record)):
+        value = getattr(record, name)
         if isinstance(value, dict):
             value = [{"key": key, "value": value[key]} for key in sorted(value)]
         elif isinstance(value, tuple):
-            value = [dataclasses.asdict(item) if isinstance(item, Box) else item for item in value]
+            value = [to_row(item) if dataclasses.is_dataclass(item) else item for item in value]
         row[name] = value
     return row
 
 
 def from_row(record: type[Record], row: dict[str, Any]) -> Record:
     """The record that `to_row` or Arrow wrote; missing fields take their defaults, unknown ones raise."""
+    readers = _readers(record)
     values = {}
     for name, value in row.items():
-        hint = _hints(record).get(name)
-        if hint is None:
+        if name not in readers:
             raise ValueError(f"{record.__name__} has no field {name!r}; it was written by a newer version")
-        origin = typing.get_origin(hint)
-        if origin is dict:
-            value = {pair["key"]: pair["value"] for pair in value or ()}
-        elif origin is tuple:
-            item = typing.get_args(hint)[0]
-            value = tuple(Box(**entry) if item is Box else entry for entry in value or ())
-        values[name] = value
+        read = readers[name]
+        values[name] = value if read is None else read(value or ())
     return record(**values)
+
+
+@cache
+def _readers(record: type) -> dict[str, Callable[[Any], Any] | None]:
+    """Field -> what makes its value of a row's; None where it is taken as it is."""
+
+    def reader(hint: Any) -> Callable[[Any], Any] | None:
+        if typing.get_origin(hint) is dict:
+            return lambda pairs: {pair["key"]: pair["value"] for pair in pairs}
+        if typing.get_origin(hint) is tuple:
+            item = typing.get_args(hint)[0]
+            if dataclasses.is_dataclass(item):
+                return lambda entries: tuple(from_row(item, entry) for entry in entries)
+            return tuple
+        return None
+
+    return {name: reader(_hints(record)[name]) for name in _names(record)}
 
 
 @cache
@@ -214,14 +336,15 @@ def schema(record: type) -> pyarrow.Schema:
     import pyarrow as pa
 
     plain = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    box = pa.struct([(item.name, plain[_hints(Box)[item.name]]) for item in dataclasses.fields(Box)])
 
     def arrow(hint: Any) -> pa.DataType:
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+        if dataclasses.is_dataclass(hint):
+            return pa.struct([(name, arrow(_hints(hint)[name])) for name in _names(hint)])
         if origin is dict:
             return pa.list_(pa.struct([("key", plain[arguments[0]]), ("value", plain[arguments[1]])]))
         if origin is tuple:
-            return pa.list_(box if arguments[0] is Box else plain[arguments[0]])
+            return pa.list_(arrow(arguments[0]))
         return plain[next(part for part in arguments if part is not type(None))] if arguments else plain[hint]
 
-    return pa.schema([(item.name, arrow(_hints(record)[item.name])) for item in dataclasses.fields(record)])
+    return pa.schema([(name, arrow(_hints(record)[name])) for name in _names(record)])

@@ -119,8 +119,9 @@ def _length(row: Row) -> int:
 
 def dataset(rows: Iterable[dict[str, Any]]) -> Dataset:
     """The rows as a Hugging Face dataset whose images are read from disk at each access."""
-    from datasets import Dataset
     from PIL import Image
+
+    from datasets import Dataset
 
     def decode(batch: dict[str, list]) -> dict[str, list]:
         if "images" in batch:

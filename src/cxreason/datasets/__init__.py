@@ -1,0 +1,87 @@
+"""Public datasets, each from its official layout on disk to `Study`, one small file for each.
+
+A module begins with a docstring of five blocks (Content, Labels, Access, Citation, Layout), from which
+docs/datasets.md is made, and holds the constants and the two functions of `Dataset`. Nothing else is needed
+to add one, except its line in `DATASETS`.
+
+    >>> sorted(DATASETS)[0] in DATASETS
+    True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from cxreason.datasets import mimic_cxr
+from cxreason.datasets.tables import DatasetError
+from cxreason.records import Study
+
+__all__ = ["DATASETS", "Dataset", "DatasetError", "held", "read"]
+
+
+class Dataset(Protocol):
+    """What the module of a dataset holds."""
+
+    NAME: str
+    """Its name in recipes, ids and `Study.dataset`: small letters and hyphens."""
+    TITLE: str
+    """Its name in tables and cards."""
+    LICENCE: str
+    CITATION: str
+    OFFICIAL_SPLITS: tuple[str, ...]
+    """Of train, validation and test those that its owners define; empty where they define none. All studies
+    have the split "train" then, and whoever builds samples has to split them by patient."""
+    TASKS: tuple[str, ...]
+    """The tasks that it feeds, by their names in Table S3 of the CheXOne paper."""
+    EVALUATION_ONLY: bool
+    STANDS_ON: tuple[str, ...]
+    """The datasets whose images, reports or splits it needs, by name."""
+
+    def find(self, folder: Path) -> Path | None:
+        """The folder of the dataset, in `folder` or up to two folders below; None where it is not there.
+
+        It looks for the file that no other dataset has, and reads no more than a header.
+        """
+        ...
+
+    def read(self, folder: Path, *parents: Path) -> Iterator[Study]:
+        """Its studies, streamed in an order that does not change.
+
+        `folder` and `parents` are folders that `find` of the dataset and of each of `STANDS_ON` accept.
+        Image paths are relative to `folder`. DatasetError where something is not as published.
+        """
+        ...
+
+
+DATASETS: dict[str, Dataset] = {
+    "mimic-cxr": mimic_cxr,
+}
+
+
+def held(folder: Path) -> dict[str, Path]:
+    """The datasets that a folder holds, each with its own folder, in the order of `DATASETS`."""
+    places = ((name, dataset.find(folder)) for name, dataset in DATASETS.items())
+    return {name: place for name, place in places if place is not None}
+
+
+def read(name: str, folders: Sequence[Path]) -> Iterator[Study]:
+    """The studies of a dataset, from the first of the folders that holds it; image paths relative to it.
+
+    What it stands on may lie in any of the folders.
+    """
+    if name not in DATASETS:
+        raise DatasetError(f"unknown dataset {name!r}. Known datasets: {', '.join(DATASETS)}.")
+    dataset = DATASETS[name]
+    return dataset.read(*(_first(one, name, folders) for one in (name, *dataset.STANDS_ON)))
+
+
+def _first(name: str, wanted_by: str, folders: Sequence[Path]) -> Path:
+    for folder in folders:
+        if not folder.is_dir():
+            raise DatasetError(f"{folder}: there is no such folder.")
+        if DATASETS[name].find(folder) is not None:
+            return folder
+    why = "" if name == wanted_by else f", which {wanted_by} stands on"
+    raise DatasetError(f"{', '.join(map(str, folders))}: does not hold {name}{why}. Add its folder.")

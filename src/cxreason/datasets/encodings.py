@@ -1,0 +1,155 @@
+"""What datasets write for one and the same thing: views, sexes, ages, labels, missing texts.
+
+>>> view("postero-anterior"), sex("Male"), age("058Y"), finding("Pleural_Thickening")
+('PA', 'M', 58.0, 'pleural thickening')
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cxreason.datasets.tables import DatasetError
+
+CHEXPERT = (
+    "No Finding",
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+)
+"""The 14 labels in CheXpert's order."""
+
+VIEWS = (
+    "PA",
+    "AP",
+    "LATERAL",
+    "LL",
+    "RL",
+    "AP AXIAL",
+    "AP LLD",
+    "AP RLD",
+    "PA RLD",
+    "PA LLD",
+    "LAO",
+    "RAO",
+    "LPO",
+    "XTABLE LATERAL",
+    "SWIMMERS",
+)
+"""The names of views that are used here, in the order in which images of one study are shown."""
+_VIEWS = {
+    "POSTEROANTERIOR": "PA",
+    "ANTEROPOSTERIOR": "AP",
+    "L": "LATERAL",
+    "LAT": "LATERAL",
+    "N/A": "",
+    "UNKNOWN": "",
+    "GENERICA": "",
+    "EXCLUDE": "",
+}
+_MISSING = {"", "none", "nan", "null", "n/a"}
+_FINDINGS = {"effusion": "pleural effusion", "infiltration": "infiltrate", "normal": "no finding"}
+_VALUES = {"1": 1, "1.0": 1, "0": 0, "0.0": 0, "-1": -1, "-1.0": -1}
+
+
+def text(value: Any) -> str:
+    """A text of a table: white space made single, and nothing where it says None, NaN or NULL.
+
+    >>> text("The lungs\\n are clear. "), text("None"), text(float("nan")), text("___ year old")
+    ('The lungs are clear.', '', '', '___ year old')
+    """
+    words = " ".join(str(value).split())
+    return "" if words.casefold() in _MISSING else words
+
+
+def view(value: Any) -> str:
+    """A view by its name here; one that nobody knows keeps its own, in capitals, and none is empty.
+
+    >>> view("Antero-posterior"), view("POSTERO_ANTERIOR"), view("L"), view(None), view("LL")
+    ('AP', 'PA', 'LATERAL', '', 'LL')
+    """
+    name = text(value).upper().replace("_", " ").strip()
+    return _VIEWS.get(re.sub(r"[ \-]", "", name), name)
+
+
+def view_rank(name: str) -> int:
+    """Where an image with this view stands among the images of its study; unknown views come last."""
+    return VIEWS.index(name) if name in VIEWS else len(VIEWS)
+
+
+def sex(value: Any) -> str:
+    """M or F; another or an unknown one is empty.
+
+    >>> sex("female"), sex("M"), sex("O")
+    ('F', 'M', '')
+    """
+    return {"M": "M", "F": "F", "MALE": "M", "FEMALE": "F"}.get(text(value).upper(), "")
+
+
+def age(value: Any) -> float | None:
+    """Years, from a number, a DICOM age ("058Y", "002D") or a group ("85 or more" is 85).
+
+    >>> age(61), age("006M"), age("85 or more"), age("45yrs"), age(""), age("411")
+    (61.0, 0.5, 85.0, 45.0, None, None)
+    """
+    match = re.match(r"\s*(\d+(?:\.\d+)?)\s*([YMWD]?)", str(value).upper())
+    if match is None:
+        return None
+    years = float(match[1]) / {"": 1, "Y": 1, "M": 12, "W": 365.25 / 7, "D": 365.25}[match[2]]
+    return round(years, 4) if years <= 120 else None  # the oldest table of ChestX-ray14 knows ages of 400
+
+
+def finding(name: str) -> str:
+    """A label in the words of the findings here (`text/ontology.py`): small letters, blanks, one name each.
+
+    >>> finding("Effusion"), finding("No Finding"), finding("Lung_Opacity")
+    ('pleural effusion', 'no finding', 'lung opacity')
+    """
+    plain = " ".join(name.replace("_", " ").casefold().split())
+    return _FINDINGS.get(plain, plain)
+
+
+def labels(row: Mapping[str, str], names: Iterable[str], path: Path) -> dict[str, int]:
+    """Labels of columns that say 1, 0, -1 or nothing: positive, negative, uncertain, not mentioned.
+
+    >>> labels({"Edema": "-1.0", "Fracture": ""}, ("Edema", "Fracture"), Path("a.csv"))
+    {'edema': -1}
+    """
+    found = {}
+    for name in names:
+        value = row[name].strip()
+        if value.casefold() in _MISSING:
+            continue
+        if value not in _VALUES:
+            raise DatasetError(f"{path}: expected 1, 0, -1 or nothing under {name}; found {value!r}.")
+        found[finding(name)] = _VALUES[value]
+    return found
+
+
+def literals(value: Any) -> tuple[str, ...]:
+    """The texts of a list that is written as Python writes it; empty where there is none.
+
+    >>> literals("['cardiomegaly', ' pneumonia', '']"), literals("nan")
+    (('cardiomegaly', 'pneumonia'), ())
+    """
+    if not text(value) or (isinstance(value, float) and math.isnan(value)):
+        return ()
+    try:
+        listed = ast.literal_eval(str(value))
+    except (ValueError, SyntaxError):
+        raise DatasetError(f"expected a list of texts as in ['a', 'b']; found {value!r:.80}.") from None
+    return tuple(words for words in (text(one) for one in listed) if words)

@@ -1,0 +1,159 @@
+"""Tables and JSON files of any shape are read as they are, or refused with what is wrong."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cxreason.datasets import encodings
+from cxreason.datasets.tables import (
+    DatasetError,
+    find_file,
+    need,
+    read_csv,
+    read_json,
+    read_json_lines,
+    read_table,
+)
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("tables") / "file"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 16])
+@settings(max_examples=50, deadline=None)
+@given(
+    st.dictionaries(st.text(max_size=5), values, max_size=4) | st.lists(values, max_size=4), st.integers(0, 2)
+)
+def test_json_is_read_entry_by_entry_whatever_the_window(size, place, whole, indent):
+    from cxreason.datasets import tables
+
+    place.write_text(json.dumps(whole, indent=indent or None), encoding="utf-8")
+    before, tables._Window.SIZE = tables._Window.SIZE, size
+    try:
+        entries = list(read_json(place))
+    finally:
+        tables._Window.SIZE = before
+    if isinstance(whole, dict):
+        assert entries == list(whole.items())
+    else:
+        assert entries == [(str(number), value) for number, value in enumerate(whole)]
+
+
+@pytest.mark.parametrize(
+    "broken", ["", "12", '{"a": 1', '{"a": 1, ', "[1, 2", "[1 2]", '{"a" 1}', "[1, nonsense]"]
+)
+def test_broken_json_is_refused_by_the_name_of_its_file(place, broken):
+    place.write_text(broken)
+    with pytest.raises(DatasetError, match="file: is not"):
+        list(read_json(place))
+
+
+def test_a_json_file_is_never_in_memory_as_a_whole(tmp_path):
+    import tracemalloc
+
+    path = tmp_path / "big.json"
+    record = {"question": "Is there an effusion?", "options": ["yes", "no"] * 20}
+    with path.open("w") as file:
+        file.write("{" + ",".join(f'"{number}": {json.dumps(record)}' for number in range(6_000)) + "}")
+    assert path.stat().st_size > 1_800_000
+    tracemalloc.start()
+    count = sum(1 for _ in read_json(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 6_000
+    assert peak < 600_000
+
+
+def test_json_lines_name_the_line_that_is_none(place):
+    place.write_text('{"a": 1}\n\n{"a": 2}\n')
+    assert list(read_json_lines(place)) == [{"a": 1}, {"a": 2}]
+    place.write_text('{"a": 1}\n{"a": \n')
+    with pytest.raises(DatasetError, match="line 2 is not JSON"):
+        list(read_json_lines(place))
+
+
+def test_headers_are_known_by_any_of_their_names_whatever_blanks_and_case(place):
+    place.write_text('\ufeffImageId, EncodedPixels,Report\na,-1,"one\ntwo"\n', encoding="utf-8")
+    wanted = ("ImageId", "EncodedPixels", ("text", "report"))
+    assert list(read_csv(place, *wanted)) == [{"ImageId": "a", "EncodedPixels": "-1", "text": "one\ntwo"}]
+    assert read_table(place, *wanted).to_pylist() == list(read_csv(place, *wanted))
+
+
+def test_an_optional_column_may_be_missing_and_another_may_not(place):
+    place.write_text("a,b\n1,2\n")
+    assert list(read_csv(place, "a", optional=("c",))) == [{"a": "1", "b": "2"}]
+    for reader in (lambda *names: list(read_csv(place, *names)), lambda *names: read_table(place, *names)):
+        with pytest.raises(DatasetError, match=r"file: expected a column c \(or C1\); found a, b\."):
+            reader("a", ("c", "C1"))
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (b"", "expected a table with a header; found an empty file"),
+        (b"a,b\n1\n", "line 2 has 1 values; expected 2"),
+        (b"a,b\n1,2\n3,4,5\n", "line 3 has 3 values"),
+        (b"a,b\n\xff,2\n", "cannot be read as a table near line"),
+    ],
+)
+def test_a_table_that_is_none_is_refused_with_its_line(place, written, said):
+    place.write_bytes(written)
+    with pytest.raises(DatasetError, match=said):
+        list(read_csv(place, "a"))
+
+
+def test_a_cut_archive_is_refused(place):
+    packed = place.with_suffix(".csv.gz")
+    packed.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 9999)[:-20])
+    with pytest.raises(DatasetError, match="cannot be read as a table"):
+        list(read_csv(packed, "a"))
+
+
+def test_files_are_found_packed_or_not_up_to_two_folders_below_the_newest_first(tmp_path):
+    for name in ("x/1.0/t.csv", "x/2.0/t.csv.gz", "x/2.0/deep/under/u.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert find_file(tmp_path, "t.csv") == tmp_path / "x/2.0/t.csv.gz"
+    assert find_file(tmp_path / "x/1.0", "t.csv") == tmp_path / "x/1.0/t.csv"
+    assert find_file(tmp_path, "u.csv") is None
+    assert find_file(tmp_path, "u.csv", "t.*") == tmp_path / "x/2.0/t.csv.gz"
+
+
+def test_a_key_that_is_missing_is_named_with_those_that_are_there():
+    with pytest.raises(DatasetError, match=r"a\.json: expected a key 'answer'; found qid, question"):
+        need({"qid": 1, "question": ""}, Path("a.json"), "qid", "answer")
+    with pytest.raises(DatasetError, match="expected an object with qid; found"):
+        need([1], Path("a.json"), "qid")
+
+
+def test_a_label_that_is_no_label_is_refused():
+    with pytest.raises(DatasetError, match="expected 1, 0, -1 or nothing under Edema; found 'yes'"):
+        encodings.labels({"Edema": "yes"}, ("Edema",), Path("a.csv"))
+
+
+@given(st.lists(st.sampled_from((*encodings.VIEWS, "", "ODD"))))
+def test_views_sort_as_images_are_shown(views):
+    ranked = sorted(views, key=encodings.view_rank)
+    order = [encodings.VIEWS.index(view) for view in ranked if view in encodings.VIEWS]
+    assert order == sorted(order)
+    assert all(view not in encodings.VIEWS for view in ranked[len(order) :])
+
+
+@given(st.text(max_size=12))
+def test_any_text_has_a_view_a_sex_an_age_and_a_finding_or_none(written):
+    assert encodings.view(encodings.view(written)) == encodings.view(written)
+    assert encodings.sex(written) in ("M", "F", "")
+    assert encodings.age(written) is None or 0 <= encodings.age(written) <= 120
+    assert encodings.finding(encodings.finding(written)) == encodings.finding(written)
