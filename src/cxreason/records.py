@@ -317,10 +317,9 @@ def _readers(record: type) -> dict[str, Callable[[Any], Any] | None]:
         if typing.get_origin(hint) is dict:
             return lambda pairs: {pair["key"]: pair["value"] for pair in pairs}
         if typing.get_origin(hint) is tuple:
-            item = typing.get_args(hint)[0]
-            if dataclasses.is_dataclass(item):
-                return lambda entries: tuple(from_row(item, entry) for entry in entries)
-            return tuple
+            item: type = typing.get_args(hint)[0]
+            nested = dataclasses.is_dataclass(item)
+            return (lambda entries: tuple(from_row(item, entry) for entry in entries)) if nested else tuple
         return None
 
     return {name: reader(_hints(record)[name]) for name in _names(record)}

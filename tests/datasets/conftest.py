@@ -21,3 +21,21 @@ def phantom_tree(tmp_path_factory):
         return made[layout]
 
     return tree
+
+
+@pytest.fixture(scope="session")
+def mimic(tmp_path_factory):
+    """A small MIMIC-CXR without images, in a folder called "mimic". Not to be changed."""
+    from mimic_tree import write_mimic
+
+    return write_mimic(tmp_path_factory.mktemp("family") / "mimic")
+
+
+@pytest.fixture
+def beside(mimic):
+    """A new folder beside that MIMIC-CXR, for a dataset that stands on it."""
+    import shutil
+
+    folder = mimic.parent / "derived"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

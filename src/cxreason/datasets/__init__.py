@@ -10,11 +10,23 @@ to add one, except its line in `DATASETS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from cxreason.datasets import mimic_cxr
+from cxreason.datasets import (
+    chest_imagenome,
+    cxr_lt,
+    mimic_cxr,
+    mimic_cxr_vqa,
+    mimic_diff_vqa,
+    mimic_iii,
+    mimic_nle,
+    ms_cxr,
+    ms_cxr_t,
+    radgraph,
+    radqa,
+)
 from cxreason.datasets.tables import DatasetError
 from cxreason.records import Study
 
@@ -24,39 +36,73 @@ __all__ = ["DATASETS", "Dataset", "DatasetError", "held", "read"]
 class Dataset(Protocol):
     """What the module of a dataset holds."""
 
-    NAME: str
-    """Its name in recipes, ids and `Study.dataset`: small letters and hyphens."""
-    TITLE: str
-    """Its name in tables and cards."""
-    LICENCE: str
-    CITATION: str
-    OFFICIAL_SPLITS: tuple[str, ...]
-    """Of train, validation and test those that its owners define; empty where they define none. All studies
-    have the split "train" then, and whoever builds samples has to split them by patient."""
-    TASKS: tuple[str, ...]
-    """The tasks that it feeds, by their names in Table S3 of the CheXOne paper."""
-    EVALUATION_ONLY: bool
-    STANDS_ON: tuple[str, ...]
-    """The datasets whose images, reports or splits it needs, by name."""
+    @property
+    def NAME(self) -> str:
+        """Its name in recipes, ids and `Study.dataset`: small letters and hyphens."""
+        ...
 
-    def find(self, folder: Path) -> Path | None:
-        """The folder of the dataset, in `folder` or up to two folders below; None where it is not there.
+    @property
+    def TITLE(self) -> str:
+        """Its name in tables and cards."""
+        ...
 
-        It looks for the file that no other dataset has, and reads no more than a header.
+    @property
+    def LICENCE(self) -> str: ...
+
+    @property
+    def CITATION(self) -> str: ...
+
+    @property
+    def OFFICIAL_SPLITS(self) -> tuple[str, ...]:
+        """Of train, validation and test those that its owners define; empty where they define none.
+
+        All studies have the split "train" then, and whoever builds samples has to split them by patient.
         """
         ...
 
-    def read(self, folder: Path, *parents: Path) -> Iterator[Study]:
-        """Its studies, streamed in an order that does not change.
+    @property
+    def TASKS(self) -> tuple[str, ...]:
+        """The tasks that it feeds, by their names in Table S3 of the CheXOne paper."""
+        ...
 
-        `folder` and `parents` are folders that `find` of the dataset and of each of `STANDS_ON` accept.
-        Image paths are relative to `folder`. DatasetError where something is not as published.
+    @property
+    def EVALUATION_ONLY(self) -> bool: ...
+
+    @property
+    def STANDS_ON(self) -> tuple[str, ...]:
+        """The datasets whose images, reports or splits it needs, by name."""
+        ...
+
+    @property
+    def find(self) -> Callable[[Path], Path | None]:
+        """folder -> the dataset's own folder, it or one up to two folders below; None where it is not there.
+
+        It looks for the file that no other dataset has, and reads no more than its beginning.
+        """
+        ...
+
+    @property
+    def read(self) -> Callable[..., Iterator[Study]]:
+        """folder, and one for each of `STANDS_ON` -> its studies, streamed in an order that does not change.
+
+        These are folders that the `find` of each of them accepts. Image paths are relative to `folder`.
+        DatasetError where something is not as published.
         """
         ...
 
 
 DATASETS: dict[str, Dataset] = {
     "mimic-cxr": mimic_cxr,
+    "mimic-cxr-vqa": mimic_cxr_vqa,
+    "mimic-diff-vqa": mimic_diff_vqa,
+    "mimic-nle": mimic_nle,
+    "ms-cxr": ms_cxr,
+    "ms-cxr-t": ms_cxr_t,
+    "radgraph": radgraph,
+    "chest-imagenome": chest_imagenome,
+    "cxr-lt": cxr_lt,
+    "mimic-iii": mimic_iii,
+    "radqa": radqa,
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from cxreason.datasets.tables import DatasetError
 
-CHEXPERT = (
+CHEXPERT: tuple[str, ...] = (
     "No Finding",
     "Enlarged Cardiomediastinum",
     "Cardiomegaly",
@@ -33,7 +33,7 @@ CHEXPERT = (
 )
 """The 14 labels in CheXpert's order."""
 
-VIEWS = (
+VIEWS: tuple[str, ...] = (
     "PA",
     "AP",
     "LATERAL",

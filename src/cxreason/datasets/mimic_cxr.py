@@ -85,8 +85,8 @@ def read(folder: Path) -> Iterator[Study]:
     ):
         shown = sorted(rows, key=lambda row: (encodings.view_rank(row["view"]), row["dicom_id"]))
         if report is None or image is None:
-            report = _reports(folder, subject, study)
-            image = _images(folder, root, subject, study, shown[0]["dicom_id"])
+            report = report_reader(folder, subject, study)
+            image = image_reader(folder, root, subject, study, shown[0]["dicom_id"])
         parts = sections_of(report(subject, study))
         mined = labels(study)
         yield Study(
@@ -150,7 +150,7 @@ def moment(date: str, time: str) -> str:
     )
 
 
-def sections_of(report: str) -> dict[str, str]:
+def sections_of(report: str) -> dict[str, Any]:
     """The sections of a report as `Study` has them. Without an indication, the history stands for it.
 
     >>> sections_of(" HISTORY:  Cough.\\n \\n IMPRESSION: \\n \\n No acute\\n process.")["indication"]
@@ -228,7 +228,7 @@ def _labels_of(path: Path, names: list[str], *renamed: tuple[str, ...]) -> dict[
     return known
 
 
-def _reports(folder: Path, subject: str, study: str) -> Callable[[str, str], str]:
+def report_reader(folder: Path, subject: str, study: str) -> Callable[[str, str], str]:
     """(subject, study) -> the text of its report. The first study says where the reports lie."""
     for name in ("mimic-cxr-reports/files", "files"):
         for place in PLACES:
@@ -261,7 +261,7 @@ def _text(path: Path) -> str:
         raise DatasetError(f"{path}: expected the report of this study ({error.strerror}).") from None
 
 
-def _images(
+def image_reader(
     folder: Path, root: Path, subject: str, study: str, dicom: str
 ) -> Callable[[str, str, str], Path]:
     """(subject, study, dicom_id) -> its image: the DICOM file where there is no JPEG of the first one."""

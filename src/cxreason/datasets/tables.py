@@ -9,6 +9,7 @@ a table or a JSON file of any size takes the memory of one row.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -265,3 +266,14 @@ def need(record: Any, path: Path, *keys: str) -> tuple[Any, ...]:
     if missing:
         raise DatasetError(f"{path}: expected a key {missing[0]!r}; found {', '.join(map(str, record))}.")
     return tuple(record[key] for key in keys)
+
+
+def find_json(folder: Path, name: str, *keys: str) -> Path | None:
+    """Like `find_file`, for names that many datasets use, as train.json: its first entry has these keys."""
+    for place in PLACES:
+        for path in sorted((*folder.glob(f"{place}{name}"), *folder.glob(f"{place}{name}.gz")), reverse=True):
+            with contextlib.suppress(DatasetError):
+                _, value = next(read_json(path), ("", None))
+                if isinstance(value, Mapping) and set(keys) <= set(value):
+                    return path
+    return None
