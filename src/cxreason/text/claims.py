@@ -14,7 +14,7 @@ from typing import Literal
 from cxreason.text.clauses import FAR, LISTING
 from cxreason.text.ontology import implies
 from cxreason.text.tokens import Token
-from cxreason.text.vocabulary import NOTHING, appearances
+from cxreason.text.vocabulary import IS, NOTHING, SHAPES, appearances
 
 Status = Literal["present", "absent", "uncertain"]
 Hedge = Literal["", "suggested", "alternative"]
@@ -34,13 +34,15 @@ class Claim:
     status: Status
     first: int
     last: int
-    normal: bool = False
     trigger: int = 0
+    normal: bool = False
     dropped: bool = False
     resolved: bool = False
     vague: bool = False
     """An "abnormality": it says something only where it is denied."""
     hedge: Hedge = ""
+    within: tuple[str, ...] = ()
+    """What an "abnormality" can be of the structure that is said to have none: "the bones show no ..."."""
 
 
 def claims_of(clause: Sequence[Token], planned: bool) -> list[Claim]:
@@ -62,7 +64,10 @@ def _claims(clause: Sequence[Token]) -> list[Claim]:
         kind = token.kind
         if kind in ("finding", "abnormality"):
             vague = kind == "abnormality"
-            claims.append(Claim(token.findings, "present", position, position, trigger=position, vague=vague))
+            within = _possible(clause, structures, position) if vague else ()
+            claims.append(
+                Claim(token.findings, "present", position, position, position, vague=vague, within=within)
+            )
             pending = []
         elif kind in LISTING:
             parted = True
@@ -91,6 +96,14 @@ def _claims(clause: Sequence[Token]) -> list[Claim]:
     return sorted(claims, key=lambda claim: (claim.first, claim.last))
 
 
+def _possible(clause: Sequence[Token], structures: list[int], position: int) -> tuple[str, ...]:
+    """The findings that a structure without any abnormality excludes, where one is the subject."""
+    if not structures or any(token.kind in LISTING for token in clause[structures[-1] : position]):
+        return ()
+    found = (appearances().get((clause[at].value, "normal"), ("", ()))[1] for at in structures)
+    return tuple(dict.fromkeys(name for names in found for name in names))
+
+
 def _names_structure(clause: Sequence[Token], position: int) -> bool:
     return any(token.kind == "structure" for token in clause[position : position + FAR])
 
@@ -111,7 +124,7 @@ def _appearance(clause: Sequence[Token], structure: int, quality: int, trigger: 
         return []
     status: Status = "absent" if said[0] == "absent" else "present"
     first, last = min(structure, quality), max(structure, quality)
-    return [Claim(said[1], status, first, last, normal=status == "absent", trigger=trigger)]
+    return [Claim(said[1], status, first, last, trigger, normal=status == "absent")]
 
 
 def _settle(clause: Sequence[Token], claims: list[Claim], planned: bool) -> None:
@@ -138,12 +151,12 @@ def _settle(clause: Sequence[Token], claims: list[Claim], planned: bool) -> None
         elif kind in ("negation", "negation after", "uncertain", "uncertain after"):
             if _settles_backward(clause, claims, position, last_claim):
                 continue
-            if kind == "uncertain":
+            if kind in ("uncertain", "uncertain after"):
                 negation = None if negated else negation
                 doubt, doubted = token, False
-            elif kind != "uncertain after" and following.value != "tight":  # "No, there is ..."
+            elif token.value != "none" and following.value != "tight":  # "No, there is ..."
                 negation, negated = position, False
-        elif kind in ("verb", "with"):
+        elif kind in ("verb", "with", "otherwise"):
             if not (token.value == "seen" and _describes(clause, position)):
                 negation = None if negated else negation
                 doubt = None if doubted else doubt
@@ -202,8 +215,12 @@ def _settles_backward(clause: Sequence[Token], claims: list[Claim], position: in
     token = clause[position]
     following = clause[position + 1] if position + 1 < len(clause) else NOTHING
     seen_next = following.kind == "verb" and following.value == "seen"
-    if token.kind == "negation" and not (token.value == "not" and seen_next):
+    at_end = position + 1 == len(clause)
+    if token.value == "none" and not at_end:
         return False
+    if token.kind == "negation" and not (token.value == "not" and seen_next):
+        if not (at_end and position and clause[position - 1] is SHAPES[IS]):  # "Edema: no"
+            return False
     looks_back = token.value.endswith("either") and position > last_claim
     if token.kind == "uncertain" and not seen_next and not looks_back:
         return False

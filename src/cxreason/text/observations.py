@@ -18,10 +18,12 @@ from typing import NamedTuple
 from cxreason.text.attributes import MIDLINE, changes, location, reach, severity_of, side_and_zone
 from cxreason.text.claims import Hedge, Status, claims_of
 from cxreason.text.clauses import CLAIMING, clauses
+from cxreason.text.ontology import implies, kin
 from cxreason.text.sections import sentences
 from cxreason.text.tokens import Span, Token, tokens
-from cxreason.text.vocabulary import SHAPES
+from cxreason.text.vocabulary import AND, IS, SHAPES
 
+HEADING = ("finding", "comma", "and", "or")
 NAMING = frozenset(("finding", "abnormality", "structure"))
 """Without one of these kinds of token a sentence can claim nothing."""
 
@@ -70,6 +72,8 @@ def read_sentence(sentence: str) -> tuple[Observation, ...]:
     kinds = {token.kind for token in words}
     if not kinds & NAMING or sentence.rstrip("\"')] ").endswith("?"):
         return ()
+    if "colon" in kinds:
+        words, spans = _without_heading(words, spans)
     if "hypothetical" in kinds:
         words = _without_hypotheses(words)
     # "otherwise clear" cannot say which findings it spares, so it excludes none.
@@ -96,6 +100,8 @@ class _Said(NamedTuple):
     change: str
     hedge: Hedge
     sweeping: bool
+    within: tuple[str, ...]
+    """Where what the clause names could be anything: what it can be of the structure that is spoken of."""
 
 
 @lru_cache(maxsize=65_536)
@@ -128,9 +134,27 @@ def _said(clause: tuple[Token, ...], planned: bool) -> tuple[_Said, ...]:
                 change=("resolved" if claim.resolved else "") if absent else change,
                 hedge=claim.hedge,
                 sweeping=claim.normal or claim.vague,
+                within=claim.within,
             )
         )
     return tuple(said)
+
+
+def _without_heading(words: list[Token], spans: list[Span]) -> tuple[list[Token], list[Span]]:
+    """A sentence whose first words are a heading: "Effusion: small" says that the effusion is small, while
+    "Devices: left pacemaker" and "Pneumothorax: no pneumothorax" say what stands behind their headings."""
+    colon = next(position for position, token in enumerate(words) if token.kind == "colon")
+    heading = {finding for token in words[:colon] for finding in token.findings}
+    if not heading or any(token.kind not in HEADING for token in words[:colon]):
+        return words, spans
+    behind = {finding for token in words[colon + 1 :] for finding in token.findings}
+    if not behind and not any(token.kind == "structure" for token in words[colon + 1 :]):
+        listed = [AND if token.kind == "comma" else token for token in words[:colon]]
+        return [*listed, IS, *words[colon + 1 :]], spans
+    named = any(finding in kin(name) for name in heading for finding in behind)
+    if named or all(implies(name, "support devices") for name in heading):
+        return words[colon + 1 :], spans[colon + 1 :]
+    return words, spans
 
 
 def _without_hypotheses(words: list[Token]) -> list[Token]:
@@ -145,7 +169,10 @@ def _without_hypotheses(words: list[Token]) -> list[Token]:
 
 def _written(said: _Said, clause: list[Token], places: list[Span]) -> Iterator[Observation]:
     start, end = places[said.first][0], places[said.last][1]
-    for finding in said.findings or clause[said.first].findings:
+    names = said.findings or clause[said.first].findings
+    if said.within:
+        names = [name for name in names if name in said.within] or said.within
+    for finding in names:
         midline = finding in MIDLINE
         yield Observation(
             finding,

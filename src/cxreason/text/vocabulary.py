@@ -35,6 +35,7 @@ COMMA = Meaning("comma")
 TIGHT_COMMA = Meaning("comma", "tight")
 """A comma behind a negation, without a space between: "No, there is ..." denies nothing."""
 IS = Meaning("verb", "is")
+AND = Meaning("and")
 
 PUNCTUATION = {
     ",": COMMA,
