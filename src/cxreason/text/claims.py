@@ -218,9 +218,9 @@ def _settles_backward(clause: Sequence[Token], claims: list[Claim], position: in
     at_end = position + 1 == len(clause)
     if token.value == "none" and not at_end:
         return False
-    if token.kind == "negation" and not (token.value == "not" and seen_next):
-        if not (at_end and position and clause[position - 1] is SHAPES[IS]):  # "Edema: no"
-            return False
+    answers = at_end and position > 0 and clause[position - 1] is SHAPES[IS]  # "Edema: no"
+    if token.kind == "negation" and not answers and not (token.value == "not" and seen_next):
+        return False
     looks_back = token.value.endswith("either") and position > last_claim
     if token.kind == "uncertain" and not seen_next and not looks_back:
         return False

@@ -57,7 +57,7 @@ def _given(scheme: str, finding: str) -> frozenset[str]:
 
 @cache
 def _denied(scheme: str, finding: str) -> frozenset[str]:
-    """The labels that the absence of a finding excludes: the narrowest it gives, and those of every kind of it.
+    """The labels that the absence of a finding excludes: the narrowest that it gives, and every narrower one.
 
     "No consolidation" leaves other opacities open.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from cxreason.text import ontology
 from cxreason.text.lexicon_files import expand, rows
@@ -188,14 +189,14 @@ def tree() -> dict[str, Branch]:
     >>> tree()["pleural"][1]["effusion"][0].value
     'pleural effusion'
     """
-    root: dict[str, dict] = {}
+    root: dict[str, Any] = {}
     for phrase, meaning in phrases().items():
         branch = root
         for word in phrase.split(" "):
             branch = branch.setdefault(word, {})
         branch[""] = meaning
 
-    def closed(branch: dict) -> Branch:
+    def closed(branch: dict[str, Any]) -> Branch:
         meaning = branch.pop("", None)
         return meaning, {word: closed(further) for word, further in branch.items()} or None
 
