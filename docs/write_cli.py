@@ -12,7 +12,19 @@ from typer.testing import CliRunner
 from cxreason.cli import app
 from cxreason.recipes import RECIPES, EndpointSettings
 
-VERBS = ("", "demo", "phantom", "build", "mine", "train sft", "train grpo", "predict", "score", "doctor")
+VERBS = (
+    "",
+    "demo",
+    "phantom",
+    "build",
+    "mine",
+    "train sft",
+    "train grpo",
+    "predict",
+    "select",
+    "score",
+    "doctor",
+)
 PAGE = Path(__file__).with_name("cli.md")
 
 

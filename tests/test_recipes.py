@@ -52,7 +52,11 @@ def test_an_override_means(write, override, trainer, why):
         ("zzz: 1", [], "{file}: unknown key 'zzz'. Known keys: out, model,"),
         ("seed: soon", [], "{file}: 'seed' is 'soon'. Input should be a valid integer"),
         ("reasoning_share: 2", [], "{file}: 'reasoning_share' is 2. Input should be less than or equal to 1"),
-        ("dialect: loud", [], "{file}: 'dialect' is 'loud'. Input should be 'think' or 'boxed'"),
+        (
+            "dialect: loud",
+            [],
+            "{file}: 'dialect' is 'loud'. Input should be 'think', 'think-answer-first' or 'boxed'",
+        ),
         ("seed: 1\nseed: 2", [], "line 6: the key 'seed' is given twice"),
         ("rewards: [a", [], "the YAML cannot be read at line"),
         ("", ["seed"], "command line: 'seed' is not understood. Write key=value"),

@@ -232,6 +232,28 @@ def predict(
 
 
 @app.command()
+def select(
+    recipe_file: RecipeFile,
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Keep the samples that a model is unsure of, for stage 2.
+
+    Example: cxreason select recipes/phantom/select.yaml
+    """
+    with _user_errors(quiet):
+        from cxreason.recipes import SelectRecipe, load
+
+        recipe = load(SelectRecipe, recipe_file, changes or [])
+        from cxreason.training import select as room
+
+        _report(recipe, room.select(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+
+
+@app.command()
 def score(
     recipe_file: RecipeFile,
     changes: Changes = None,

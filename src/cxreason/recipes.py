@@ -23,6 +23,15 @@ class RecipeError(UserError):
     """What is wrong with a recipe: file, key, fault and what to write, in one line."""
 
 
+Dialect = Literal["think", "think-answer-first", "boxed"]
+DIALECT = "how the model is asked and answers; think-answer-first has the answer before the trace"
+RewardWeights = dict[Literal["format", "answer", "process", "process_guarded"], float]
+REWARDS = (
+    "weight of each reward; 0 = logged only; `process` is the paper's, `process_guarded` cannot be gamed by "
+    "padding or listing (docs/rewards.md)"
+)
+
+
 class EndpointSettings(BaseModel):
     """How a model on an OpenAI-compatible server is asked. The key is never in a recipe, only its name."""
 
@@ -114,7 +123,7 @@ class SftRecipe(Recipe):
     reasoning: Path | None = Field(None, description="run folder of `mine`: rows that are reasoned about")
     reasoning_share: float = Field(0.5, ge=0, le=1, description="share of the rows that is reasoned about")
     num_rows: int = Field(ge=1, description="rows to train on; batch size times steps for one pass each")
-    dialect: Literal["think", "boxed"] = Field("think", description="how the model is asked and answers")
+    dialect: Dialect = Field("think", description=DIALECT)
     max_pixels: int = Field(262_144, ge=784, description="images get a size below this")
     freeze_vision: bool = Field(False, description="hold the vision tower still")
     trainer: dict[str, Any] = Field({}, description="handed to trl.SFTConfig as it is")
@@ -129,12 +138,9 @@ class GrpoRecipe(Recipe):
     reasoning: Path | None = Field(None, description="run folder of `mine`: prompts that ask for reasoning")
     reasoning_share: float = Field(0.5, ge=0, le=1, description="share of the prompts that ask for reasoning")
     num_rows: int = Field(ge=1, description="prompts to train on")
-    dialect: Literal["think", "boxed"] = Field("think", description="how the model is asked and answers")
-    rewards: dict[Literal["format", "answer", "process", "process_guarded"], float] = Field(
-        {"format": 1.0, "answer": 1.0, "process": 1.0},
-        min_length=1,
-        description="weight of each reward; 0 = logged only; `process` is the paper's, `process_guarded` "
-        "cannot be gamed by padding or listing (docs/rewards.md)",
+    dialect: Dialect = Field("think", description=DIALECT)
+    rewards: RewardWeights = Field(
+        {"format": 1.0, "answer": 1.0, "process": 1.0}, min_length=1, description=REWARDS
     )
     max_pixels: int = Field(262_144, ge=784, description="images get a size below this")
     freeze_vision: bool = Field(False, description="hold the vision tower still, as CheXOne's stage 2 does")
@@ -148,12 +154,43 @@ class PredictRecipe(Recipe):
     model: str = Field(description="folder or hub id of the model")
     name: str = Field(description="the model's name in tables and in ids, as in base, sft, grpo")
     samples: Path = Field(description="run folder of `build` or `mine`")
-    dialect: Literal["think", "boxed"] = Field("think", description="how the model is asked and answers")
+    dialect: Dialect = Field("think", description=DIALECT)
     mode: Literal["reasoning", "direct"] = Field("reasoning", description="with or without a trace")
     split: str = Field("test", description="which split to ask about")
+    num_samples: int = Field(
+        1, ge=1, description="replies to each question; more than one needs a temperature"
+    )
+    temperature: float = Field(0.0, ge=0, description="0 = the most likely words; else replies are drawn")
+    image: Literal["as_is", "blank", "swapped"] = Field(
+        "as_is",
+        description="what the model sees: blank = grey, swapped = the images of another patient who is asked "
+        "the same",
+    )
     batch_size: int = Field(16, ge=1, description="samples that are generated together")
     max_new_tokens: int = Field(512, ge=1, description="an answer is cut here")
     max_pixels: int = Field(262_144, ge=784, description="images get a size below this, as in training")
+    seed: int = 17
+
+    @model_validator(mode="after")
+    def _drawn(self) -> PredictRecipe:
+        if self.num_samples > 1 and self.temperature == 0:
+            raise ValueError("The most likely words are the same each time: add temperature=1")
+        return self
+
+
+class SelectRecipe(Recipe):
+    """Settings of `cxreason select`: the samples on which a model is of two minds, for `train grpo`."""
+
+    predictions: Path = Field(description="run folder of `predict` with num_samples and a temperature")
+    samples: Path = Field(description="run folder of `mine` or `build` that was predicted")
+    rewards: RewardWeights = Field(
+        {"format": 1.0, "answer": 1.0, "process": 1.0}, min_length=1, description=REWARDS
+    )
+    choose: Literal["variance", "random"] = Field(
+        "variance",
+        description="variance = where the reward varies most; random = as many of each task, by lot",
+    )
+    share: float = Field(0.2, gt=0, le=1, description="share of each task's samples that is kept")
     seed: int = 17
 
 
@@ -214,6 +251,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "sft": SftRecipe,
     "grpo": GrpoRecipe,
     "predict": PredictRecipe,
+    "select": SelectRecipe,
     "score": ScoreRecipe,
     "demo": DemoRecipe,
     "base": BaseModelRecipe,

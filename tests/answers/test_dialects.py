@@ -6,6 +6,7 @@ from cxreason.answers import DIALECTS
 from cxreason.answers.dialects import BOXED_SUFFIX
 
 THINK, BOXED = DIALECTS["think"], DIALECTS["boxed"]
+ANSWER_FIRST = DIALECTS["think-answer-first"]
 
 
 def test_prompts_are_the_protocol_to_the_letter():
@@ -22,6 +23,9 @@ def test_prompts_are_the_protocol_to_the_letter():
         ("think", "direct"): f"{think}\nPlease enclose the answer within <answer></answer>",
         ("think", "reasoning"): f"{think}\nPlease think step by step, and enclose the answer within "
         "<answer></answer> and the reasoning processes within <think></think>.",
+        ("think-answer-first", "direct"): f"{think}\nPlease enclose the answer within <answer></answer>",
+        ("think-answer-first", "reasoning"): f"{think}\nPlease enclose the answer within <answer></answer> "
+        "first, and then the reasoning processes within <think></think>.",
         ("boxed", "direct"): boxed,
         ("boxed", "reasoning"): f"{boxed}\n{reason}\\boxed{{}}.",
         ("boxed-released", "direct"): boxed,
@@ -110,6 +114,36 @@ def test_think_reads_the_last_complete_answer_after_the_thinking(text, answer, w
     reply = THINK.read(text, "reasoning")
     assert reply.answer == answer, why
     assert bool(reply.problem) == (answer is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "reasoning", "well_formed", "why"),
+    [
+        ("<answer> A </answer><think> large </think>", "A", "large", True, "the plain case"),
+        ("<answer>A</answer>\n<think>large</think>\n", "A", "large", True, "line breaks"),
+        ("<think>large</think><answer>A</answer>", None, "large", False, "the other order"),
+        ("<answer>A</answer><think>or <answer>B</answer>?</think>", "A", None, False, "no second bet inside"),
+        ("<answer>A</answer><answer>B</answer><think>x</think>", None, "x", False, "two bets"),
+        ("<answer>A</answer><think>lar", "A", "lar", False, "cut inside the thinking"),
+        ("<answer>A</answer> large", "A", "large", False, "a trace without its tags"),
+        ("<answer></answer><think>x</think>", None, "x", False, "silence"),
+        (f"{ANSWER_FIRST.prompt('Large?', (), 'reasoning')}\nassistant\n<answer>A</answer><think>x</think>",
+         "A", "x", True, "an echo first"),
+        ("", None, "", False, "nothing"),
+    ],
+)  # fmt: skip
+def test_answer_first_reads_the_answer_before_the_thinking(text, answer, reasoning, well_formed, why):
+    reply = ANSWER_FIRST.read(text, "reasoning")
+    assert (reply.answer, reply.well_formed) == (answer, well_formed), why
+    assert reasoning is None or reply.reasoning == reasoning, why
+    assert bool(reply.problem) == (answer is None)
+
+
+def test_answer_first_writes_what_it_reads_and_answers_directly_as_think_does():
+    target = ANSWER_FIRST.target("B", "reasoning", "Small heart.")
+    assert target == "<answer> B </answer><think> Small heart. </think>"
+    assert ANSWER_FIRST.target("B", "direct") == THINK.target("B", "direct")
+    assert ANSWER_FIRST.read("<answer>B</answer>", "direct") == THINK.read("<answer>B</answer>", "direct")
 
 
 @pytest.mark.parametrize(

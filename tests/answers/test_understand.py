@@ -129,7 +129,7 @@ def test_an_echoed_question_in_a_direct_boxed_reply_is_no_answer():
 
 
 def test_unknown_names_are_faults_of_the_caller_and_not_zero():
-    with pytest.raises(ValueError, match="unknown dialect 'xml': one of think, boxed"):
+    with pytest.raises(ValueError, match="unknown dialect 'xml': one of think, think-answer-first, boxed"):
         understand("A", dialect="xml", mode="direct", kind="choice", options=VIEWS)
     with pytest.raises(ValueError, match="unknown kind of answer 'number'"):
         score("A", "A", kind="number")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cxreason.evaluation.score import METRICS, score
+from cxreason.evaluation.score import METRICS, score, score_item
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Prediction, Sample, Score, to_row
 from cxreason.rows import write_parquet
@@ -115,3 +115,40 @@ def test_a_judge_reads_instead_and_what_it_failed_on_is_counted(recipe, monkeypa
     assert counts["judge"]["num_failed"] == 1
     assert counts["judge"]["cost"] == pytest.approx(counts["judge"]["num_calls"] * 100 / 1e6)
     assert (asked.out / "judge.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "gold", "said", "expected"),
+    [
+        (
+            "boxes",
+            "<|box|>(0,0),(40,40)<|/box|>",
+            "<|box|>(0,0),(40,20)<|/box|>",
+            {"iou": 0.5, "iou_accuracy": 1.0},
+        ),
+        (
+            "boxes",
+            "<|box|>(0,0),(40,40)<|/box|>",
+            "<|box|>(0,0),(40,10)<|/box|>",
+            {"iou": 0.25, "iou_accuracy": 0.0},
+        ),
+        ("boxes", "No nodule detected.", "No nodule detected.", {"iou": 1.0, "iou_accuracy": 1.0}),
+        ("report", REPORT, REPORT, {"report_f1": 1.0, "report_radrscore": 1.0}),
+        (
+            "report",
+            "Edema. Effusion.",
+            "Edema.",
+            {"report_f1": 2 / 3, "report_radrscore": (1 + 1 / 2 + 1) / 3},
+        ),
+        ("report", "Edema.", "", {"report_f1": 0.0, "report_radrscore": 0.0}),
+        ("labels", "edema", "edema", {"anomaly_f1": 1.0}),
+        ("choice", "A", "B", {"accuracy": 0.0}),
+    ],
+)
+def test_each_kind_of_answer_has_its_own_measures(kind, gold, said, expected):
+    options = ("Yes", "No") if kind == "choice" else ()
+    sample = Sample("s", "d", "t", kind, "p", "s", "test", (), "?", gold, options, report=gold)
+    prediction = Prediction("p", "s", "m", "direct", "think", said, answer=said)
+    found = {row.metric: row.value for row in score_item(prediction, sample, None)}
+    assert found == pytest.approx(expected)
+    assert found.keys() <= METRICS.keys()

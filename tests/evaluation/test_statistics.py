@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxreason.evaluation import statistics
-from cxreason.evaluation.statistics import Estimate, bootstrap, holm, mcnemar, paired_bootstrap, wilson
+from cxreason.evaluation.statistics import (
+    Estimate,
+    bootstrap,
+    crossed_bootstrap,
+    holm,
+    mcnemar,
+    paired_bootstrap,
+    wilson,
+)
 
 TEN = [0.2, 0.4, 0.4, 0.6, 0.9, 1, 0.3, 0.7, 0.5, 0.8]
 
@@ -134,3 +142,27 @@ def test_mcnemar_shows_the_approximations_beside_it():
 def test_holm_adjusts_in_the_order_given():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
+
+
+def test_runs_and_patients_are_drawn_crosswise():
+    runs = [[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
+    patients = ["a", "a", "b", "c"]
+    found = crossed_bootstrap(runs, patients, draws=4000, seed=1)
+    assert found.value == pytest.approx(8 / 12)
+    assert found.n == 4
+    # One run has no spread of its own, and neither have runs that agree.
+    one = crossed_bootstrap(runs[:1], patients, draws=4000, seed=1)
+    same = crossed_bootstrap([runs[0]] * 3, patients, draws=4000, seed=2)
+    plain = bootstrap(runs[0], patients, draws=4000, seed=3)
+    assert (one.low, one.high) == (same.low, same.high) == (plain.low, plain.high)
+    # All that differs between these is the run: the interval goes from the worst to the best.
+    apart = crossed_bootstrap([[0.0] * 4, [1.0] * 4], patients, draws=4000, seed=1)
+    assert (apart.low, apart.value, apart.high) == (0.0, 0.5, 1.0)
+
+
+def test_runs_of_other_items_or_with_holes_are_refused():
+    with pytest.raises(ValueError, match="groups"):
+        crossed_bootstrap([[1.0, 0.0]], ["a"])
+    with pytest.raises(ValueError, match="missing"):
+        crossed_bootstrap([[1.0, float("nan")]], ["a", "b"])
+    assert crossed_bootstrap([[]], []).value is None

@@ -1,12 +1,16 @@
 """Asking a model: what is kept, what does not depend on the batch, and how it continues."""
 
+import json
+
+import numpy as np
 import pytest
 
 from cxreason.answers import understand
 from cxreason.errors import UserError
 from cxreason.inference import predict as room
+from cxreason.inference.transformers import Generated
 from cxreason.recipes import PredictRecipe, validate
-from cxreason.records import Prediction, Sample
+from cxreason.records import Prediction, Sample, to_row
 from cxreason.runs import read
 
 
@@ -80,6 +84,67 @@ def test_a_dry_run_shows_a_prompt_and_writes_nothing(recipe):
     shown = room.predict(recipe(), dry_run=True)
     assert "think step by step" in shown["example"][1]["content"]
     assert not recipe().out.exists()
+
+
+def test_draws_differ_and_are_the_same_in_every_batch(recipe, tmp_path):
+    drawn = {"num_samples": 3, "temperature": 1.0}
+    for name, batch_size in (("one", 1), ("many", 8)):
+        room.predict(recipe(out=tmp_path / name, batch_size=batch_size, **drawn))
+    one, many = (
+        {(item.sample_id, item.repeat): item.text for item in read(tmp_path / name, Prediction)}
+        for name in ("one", "many")
+    )
+    assert one.keys() == many.keys()
+    assert {draw for _, draw in one} == {0, 1, 2}
+    assert sum(one[key] == many[key] for key in one) >= 0.9 * len(one)
+    assert any(one[id, 0] != one[id, 1] for id, draw in one if draw == 0)
+
+
+def test_several_replies_need_a_temperature(recipe):
+    with pytest.raises(UserError, match="add temperature=1"):
+        recipe(num_samples=8)
+
+
+def test_a_stopped_run_of_draws_owes_only_the_draws_that_are_missing(recipe, tmp_path):
+    told = recipe(num_samples=2, temperature=1.0)
+    room.predict(told)
+    whole = list(read(told.out, Prediction))
+    # Half of one sample's draws is gone, as after a line that was torn.
+    rows = [json.dumps(to_row(item)) for item in whole[:-1]]
+    (told.out / "predictions.parquet").unlink()
+    (told.out / "predictions.jsonl").write_text("\n".join(rows) + "\n")
+    state = json.loads((told.out / "run.json").read_text())
+    (told.out / "run.json").write_text(json.dumps({**state, "finished": None}))
+    room.predict(told)
+    again = {item.id: item.text for item in read(told.out, Prediction)}
+    assert again == {item.id: item.text for item in whole}
+
+
+def test_swapped_images_are_of_another_patient_with_as_many_images(recipe, corpus):
+    samples = [one for one in read(corpus / "mine", Sample) if one.split == "test"]
+    told = recipe(image="swapped")
+    shown = room.shown_samples(samples, told)
+    for one in samples:
+        other = shown[one.id]
+        assert other.patient_id != one.patient_id
+        assert len(other.images) == len(one.images)
+    assert shown == room.shown_samples(samples[::-1], told)
+    assert room.shown_samples(samples, recipe()) == {one.id: one for one in samples}
+
+
+def test_a_blank_image_says_nothing(recipe, corpus, monkeypatch):
+    seen = []
+
+    def generate(engine, conversations, images):
+        seen.extend(picture for several in images for picture in several)
+        return [Generated("x", 1, True)] * len(conversations)
+
+    monkeypatch.setattr(room.TransformersEngine, "generate", generate)
+    as_is, blank = said(recipe()), said(recipe(image="blank", out=recipe().out / "blank"))
+    pixels = [picture for picture in seen if isinstance(picture, np.ndarray)]
+    assert pixels
+    assert {int(value) for picture in pixels for value in np.unique(picture)} == {room.GREY}
+    assert not {item.id for item in as_is.values()} & {item.id for item in blank.values()}
 
 
 def test_a_split_without_samples_is_told_in_one_line(recipe):

@@ -1,8 +1,9 @@
 r"""How a model is asked and answers: `think` is ChestX-Reasoner's tags, `boxed` is CheXOne's `\boxed{}`.
 
 The suffixes and targets are protocol constants: released checkpoints were trained to listen to exactly them.
-`boxed-released` differs from `boxed` only in the suffix that CheXOne's released files print, with doubled
-braces after a space; both are read alike.
+`think-answer-first` has the answer before the trace, with a suffix of ours. `boxed-released` differs from
+`boxed` only in the suffix that CheXOne's released files print, with doubled braces after a space; both are
+read alike.
 
 Reading starts after the last assistant turn, forgets echoed suffixes, and takes the last complete answer
 after the reasoning. Whether the words of that answer mean something is decided by the answer kinds.
@@ -22,12 +23,25 @@ THINK_REASONING_SUFFIX = (
     "Please think step by step, and enclose the answer within <answer></answer>"
     " and the reasoning processes within <think></think>."
 )
+# Ours, for the question whether a trace that comes after the answer is as true as one that leads to it.
+THINK_ANSWER_FIRST_SUFFIX = (
+    "Please enclose the answer within <answer></answer> first,"
+    " and then the reasoning processes within <think></think>."
+)
 BOXED_SUFFIX = r"Please reason step by step, and put your final answer within \boxed{}."
 BOXED_RELEASED_SUFFIX = r"Please reason step by step, and put your final answer within \boxed{{}}."
 
 # The longest first, so that no suffix is cut out of the middle of another.
 _SUFFIXES = sorted(
-    (THINK_DIRECT_SUFFIX, THINK_REASONING_SUFFIX, BOXED_SUFFIX, BOXED_RELEASED_SUFFIX), key=len, reverse=True
+    (
+        THINK_DIRECT_SUFFIX,
+        THINK_REASONING_SUFFIX,
+        THINK_ANSWER_FIRST_SUFFIX,
+        BOXED_SUFFIX,
+        BOXED_RELEASED_SUFFIX,
+    ),
+    key=len,
+    reverse=True,
 )
 # Transcripts of Qwen, of LLaVA-like models, and of Qwen decoded without its special tokens.
 _ASSISTANT_TURN = re.compile(
@@ -53,9 +67,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class Think:
-    """`<think> trace </think><answer> B </answer>`, or the answer pair alone in direct mode."""
+    """`<think> trace </think><answer> B </answer>`, or the answer pair alone in direct mode.
+
+    With `answer_first` the answer pair comes before the trace.
+    """
 
     name: str = "think"
+    answer_first: bool = False
 
     def prompt(self, question: str, options: Sequence[str], mode: Mode) -> str:
         """The user's text without images.
@@ -67,7 +85,8 @@ class Think:
         B) No
         Please enclose the answer within <answer></answer>
         """
-        suffix = THINK_REASONING_SUFFIX if _reasons(mode) else THINK_DIRECT_SUFFIX
+        reasoning_suffix = THINK_ANSWER_FIRST_SUFFIX if self.answer_first else THINK_REASONING_SUFFIX
+        suffix = reasoning_suffix if _reasons(mode) else THINK_DIRECT_SUFFIX
         return f"{_with_options(question, options, ')')}\n{suffix}"
 
     def target(self, answer: str, mode: Mode, reasoning: str = "") -> str:
@@ -78,7 +97,8 @@ class Think:
         """
         answer, reasoning = answer.strip(), reasoning.strip()
         trace = f"<think> {reasoning} </think>" if _reasons(mode) else ""
-        text = f"{trace}<answer> {answer} </answer>"
+        said = f"<answer> {answer} </answer>"
+        text = f"{said}{trace}" if self.answer_first else f"{trace}{said}"
         return _checked(text, self.read(text, mode), answer, reasoning if trace else "")
 
     def read(self, text: str, mode: Mode) -> Reply:
@@ -87,6 +107,8 @@ class Think:
         >>> Think().read("<think> <answer>A</answer>? no </think><answer> B </answer>", "reasoning").answer
         'B'
         """
+        if self.answer_first and _reasons(mode):
+            return _read_answer_first(_final_turn(text, _thinking_begins(text)))
         turn = _final_turn(text)
         said = _without_suffixes(turn)
         closes = list(_THINK_CLOSE.finditer(said))
@@ -102,8 +124,9 @@ class Think:
         else:
             reasoning = answering[: found[0][0].start()] if found else answering
         well_formed = _think_well_formed(turn, mode)
-        if len({" ".join(answer.casefold().split()) for _, answer in found}) == 1:
-            return Reply(reasoning.strip(), found[-1][1], "", well_formed)
+        answers = [answer for _, answer in found]
+        if _agree(answers):
+            return Reply(reasoning.strip(), answers[-1], "", well_formed)
         if found:
             problem = f"{len(found)} different answers after the reasoning"
         elif reopened:
@@ -164,6 +187,7 @@ Dialect = Think | Boxed
 
 DIALECTS: dict[str, Dialect] = {
     "think": Think(),
+    "think-answer-first": Think("think-answer-first", answer_first=True),
     "boxed": Boxed(),
     "boxed-released": Boxed("boxed-released", f" {BOXED_RELEASED_SUFFIX}"),
 }
@@ -200,11 +224,13 @@ def _checked(text: str, reply: Reply, answer: str, reasoning: str) -> str:
     return text
 
 
-def _final_turn(text: str) -> str:
+def _final_turn(text: str, limit: int | None = None) -> str:
+    """What follows the last mark of an assistant's turn that ends before `limit`."""
     start = 0
     if "ssistant" in text or "ASSISTANT" in text:  # a search for words is far cheaper than one for a pattern
         for match in _ASSISTANT_TURN.finditer(text):
-            start = match.end()
+            if limit is None or match.end() <= limit:
+                start = match.end()
     said = text[start:]
     return _END_TOKENS.sub("", said) if said.rstrip().endswith(_ENDS) else said
 
@@ -216,12 +242,40 @@ def _without_suffixes(text: str) -> str:
     return text
 
 
-def _think_well_formed(turn: str, mode: Mode) -> bool:
+def _agree(answers: Sequence[str]) -> bool:
+    return len({" ".join(answer.casefold().split()) for answer in answers}) == 1
+
+
+def _thinking_begins(text: str) -> int:
+    """Where the first thinking is opened, other than in an echoed prompt."""
+    for suffix in _SUFFIXES:
+        text = text.replace(suffix, " " * len(suffix))
+    opened = _THINK_OPEN.search(text)
+    return opened.start() if opened else len(text)
+
+
+def _read_answer_first(turn: str) -> Reply:
+    """The answer stands before the thinking begins; what is said to be one inside of it is none."""
+    said, well_formed = _without_suffixes(turn), _think_well_formed(turn, "reasoning", answer_first=True)
+    opened = _THINK_OPEN.search(said)
+    found = list(_ANSWER.finditer(said[: opened.start()] if opened else said))
+    answers = [match[1].strip() for match in found if match[1].strip()]
+    rest = said[opened.end() :] if opened else said[found[-1].end() :] if found else said
+    closes = list(_THINK_CLOSE.finditer(rest))
+    reasoning = (rest[: closes[-1].start()] if closes else rest).strip()
+    if _agree(answers):
+        return Reply(reasoning, answers[-1], "", well_formed)
+    problem = f"{len(answers)} different answers before the reasoning" if answers else ""
+    return Reply(reasoning, None, problem or "no filled <answer></answer> before the reasoning", well_formed)
+
+
+def _think_well_formed(turn: str, mode: Mode, *, answer_first: bool = False) -> bool:
     counts = [turn.count(tag) for tag in ("<think>", "</think>", "<answer>", "</answer>")]
     if not _reasons(mode):
         match = _ANSWER.search(turn)
         return counts == [0, 0, 1, 1] and match is not None and bool(match[1].strip())
-    match = re.fullmatch(r"\s*<think>(.*)</think>\s*<answer>(.*)</answer>\s*", turn, re.DOTALL)
+    thought, said = r"\s*<think>(.*)</think>", r"\s*<answer>(.*)</answer>"
+    match = re.fullmatch(rf"{said}{thought}\s*" if answer_first else rf"{thought}{said}\s*", turn, re.DOTALL)
     return counts == [1, 1, 1, 1] and match is not None and bool(match[1].strip() and match[2].strip())
 
 

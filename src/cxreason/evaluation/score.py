@@ -1,9 +1,10 @@
 """`cxreason score`: what predictions are worth, item by item, and every mean with its interval.
 
-Accuracy is over the closed questions, `anomaly_f1` over the open one, and RadRScore with its three parts
-over all of them. What a model failed to say in a prediction counts against it: an unreadable answer is worth
-0, and so is a trace that claims nothing, which every direct answer is. Samples without a prediction are not
-counted: finished runs of `predict` hold one for each sample of their split.
+Accuracy is over the closed questions, `anomaly_f1` over the open one, `iou` over boxes and `report_f1` over
+written reports; RadRScore with its three parts is over all that have mined reasoning. What a model failed to
+say in a prediction counts against it: an unreadable answer is worth 0, and so is a trace that claims nothing,
+which every direct answer is. Samples without a prediction are not counted: finished runs of `predict` hold
+one for each sample of their split.
 
 With a `judge` in the recipe a language model reads for RadRScore. What it said is kept in `judge.jsonl`;
 items that it failed on have no value, and are counted in `judge_failed`.
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxreason.answers import score as score_answer
 from cxreason.errors import UserError
-from cxreason.evaluation.radrscore import RadRScore, entity_factuality, score_traces
+from cxreason.evaluation.radrscore import RadRScore, entity_factuality, radrscore, score_traces
 from cxreason.evaluation.statistics import bootstrap
 from cxreason.evaluation.totals import over_tasks
 from cxreason.recipes import ScoreRecipe
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 METRICS = {
     "accuracy": "share of closed questions answered right; no readable answer is wrong",
     "anomaly_f1": "F1 of the named set of findings against the labelled set",
+    "iou": "overlap of the named boxes with the true ones, paired one to one; a true 'none' is 1",
+    "iou_accuracy": "share of questions about a place with an overlap of at least 0.5",
+    "report_f1": "F1 of the findings and statuses that a written report states, against the true one",
+    "report_radrscore": "RadRScore of a written report, the true one taken as the reference too",
     "radrscore": "mean of the three parts below",
     "r_f": "share of the trace's observations that the report bears out",
     "r_c": "share of the mined reasoning's observations that the trace makes",
@@ -39,6 +44,11 @@ METRICS = {
     "s_f": "share of the trace's findings, by name and status, that the report has as well (CheXOne)",
 }
 """Metric -> its one-line definition, as printed beside the numbers."""
+
+ANSWER_METRIC = {"labels": "anomaly_f1", "boxes": "iou", "report": "report_f1"}
+"""Kind of answer -> the metric that says what it is worth; all others are right or wrong."""
+HIT = 0.5
+"""An overlap from here on counts as found (CheXOne)."""
 
 
 def score(recipe: ScoreRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
@@ -120,10 +130,9 @@ def _sample(samples: dict[str, Sample], prediction: Prediction, folder: Path) ->
 
 def score_item(prediction: Prediction, sample: Sample, parts: RadRScore | None) -> Iterator[Score]:
     """The scores of one prediction, one per metric that applies to its task; `parts` are its RadRScore's."""
-    worth = score_answer(prediction.answer, sample.answer, kind=sample.kind, options=sample.options)
-    metric = "anomaly_f1" if sample.kind == "labels" else "accuracy"
     said = prediction.problem or f"said {prediction.answer}, expected {sample.answer}"
-    yield _row(prediction, sample, metric, worth, said, flagged=bool(prediction.problem))
+    for metric, worth in _answer_scores(prediction, sample):
+        yield _row(prediction, sample, metric, worth, said, flagged=bool(prediction.problem))
     if parts is not None:
         reason = f"judge failed: {parts.failed}" if parts.failed else json.dumps(parts.counts)
         silent = parts.counts.get("model") == 0
@@ -139,6 +148,16 @@ def score_item(prediction: Prediction, sample: Sample, parts: RadRScore | None) 
         unasked = entity_factuality(prediction.reasoning, sample.facts, without=asked)
         reason = f"{unasked} without what stands in the question"
         yield _row(prediction, sample, "s_f", named, reason, flagged=silent)
+
+
+def _answer_scores(prediction: Prediction, sample: Sample) -> Iterator[tuple[str, float | None]]:
+    """What the answer is worth, by each metric of its kind."""
+    worth = score_answer(prediction.answer, sample.answer, kind=sample.kind, options=sample.options)
+    yield ANSWER_METRIC.get(sample.kind, "accuracy"), worth
+    if sample.kind == "boxes":
+        yield "iou_accuracy", float(worth >= HIT)
+    if sample.kind == "report":
+        yield "report_radrscore", radrscore(prediction.answer, sample.answer, sample.facts).value
 
 
 def _row(

@@ -1,4 +1,8 @@
-"""The `transformers` engine: batches padded on the left, sorted by length, generated with a KV cache."""
+"""The `transformers` engine: batches padded on the left, greedy or drawn with a seed for each draw.
+
+Small models on a CPU write with `training/generation.py`, which says the same in half of the time; all others
+with `model.generate`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cxreason.imaging.read import read_image
+
+Picture = str | Path | np.ndarray
+"""A file, or the pixels themselves."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +48,57 @@ class TransformersEngine:
         self.max_new_tokens = max_new_tokens
 
     def generate(
-        self, conversations: Sequence[list[dict[str, str]]], images: Sequence[Sequence[str | Path]]
+        self,
+        conversations: Sequence[list[dict[str, str]]],
+        images: Sequence[Sequence[Picture]],
+        *,
+        seeds: Sequence[Sequence[int]] = (),
+        temperature: float = 1.0,
     ) -> list[Generated]:
-        """The greedy reply to each conversation, in the order given."""
-        import torch
+        """The greedy reply to each conversation, in the order given.
 
+        With `seeds`, as many draws at `temperature` of each conversation as it has seeds, one after another.
+        Each conversation has the same number of them, and images are read once for all draws.
+        """
         texts = [self._render(chat, len(paths)) for chat, paths in zip(conversations, images, strict=True)]
-        pictures = [[_picture(path) for path in paths] for paths in images]
+        pictures = [[_picture(one) for one in several] for several in images]
         inputs = self.processor(
             text=texts, images=pictures, padding=True, return_tensors="pt", add_special_tokens=False
         ).to(self.device)
-        with torch.inference_mode():
-            output = self.model.generate(**inputs, max_new_tokens=self.max_new_tokens, do_sample=False)
         ends = set(_as_list(self.model.generation_config.eos_token_id))
         replies = []
-        for row in output[:, inputs["input_ids"].shape[1] :].tolist():
+        for row in self._write(inputs, seeds, temperature):
             end = next((position for position, token in enumerate(row) if token in ends), None)
             said = row if end is None else row[:end]
             text = self.processor.tokenizer.decode(said, skip_special_tokens=True)
             replies.append(Generated(text, len(said), finished=end is not None))
         return replies
+
+    def _write(self, inputs: Any, seeds: Sequence[Sequence[int]], temperature: float) -> list[list[int]]:
+        import torch
+
+        from cxreason.training import generation
+
+        num_draws = len(seeds[0]) if seeds else 1
+        if generation.can_write(self.model):
+            flat = [seed for several in seeds for seed in several]
+            return generation.write_tokens(
+                self.model,
+                inputs,
+                max_new_tokens=self.max_new_tokens,
+                draws=generation.draws(flat, self.max_new_tokens) if seeds else None,
+                num_draws=num_draws,
+                temperature=temperature,
+            )
+        settings: dict[str, Any] = {"do_sample": False}
+        if seeds:
+            # The checkpoint's own cuts (top_k, top_p) would hide the spread that is asked for.
+            settings = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+            settings["num_return_sequences"] = num_draws
+        with torch.inference_mode(), torch.random.fork_rng():
+            torch.manual_seed(seeds[0][0] if seeds else 0)
+            output = self.model.generate(**inputs, max_new_tokens=self.max_new_tokens, **settings)
+        return output[:, inputs["input_ids"].shape[1] :].tolist()
 
     def _render(self, chat: list[dict[str, str]], num_images: int) -> str:
         """The prompt text, with one image mark per image at the head of the user turn."""
@@ -71,10 +111,10 @@ class TransformersEngine:
         return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
 
-def _picture(path: str | Path) -> Any:
+def _picture(picture: Picture) -> Any:
     from PIL import Image
 
-    return Image.fromarray(read_image(path))
+    return Image.fromarray(picture if isinstance(picture, np.ndarray) else read_image(picture))
 
 
 def _as_list(value: Any) -> list:

@@ -26,7 +26,7 @@ def train(recipe: GrpoRecipe, *, limit: int | None = None, dry_run: bool = False
         from trl import GRPOConfig, GRPOTrainer
 
         from cxreason.rewards import REWARDS
-        from cxreason.training import loop, models
+        from cxreason.training import generation, loop, models
 
         settings = {
             **loop.machine_settings(),
@@ -44,6 +44,7 @@ def train(recipe: GrpoRecipe, *, limit: int | None = None, dry_run: bool = False
             train_dataset=data.dataset(prompts),
             processing_class=models.load_processor(recipe.model, max_pixels=recipe.max_pixels),
         )
+        generation.quicken_rollouts(trainer.model, trainer.num_generations or 1)
         curve = loop.run(trainer, run.folder, "grpo")
         return run.finish(
             num_rows=len(prompts),

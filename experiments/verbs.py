@@ -1,0 +1,149 @@
+"""What the experiments do beside the verbs of cxreason: questions, controls and habits. Each resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from grid import ControlRecipe, HabitsRecipe, Job, QuestionsRecipe
+
+from cxreason.answers import understand
+from cxreason.build import relocate
+from cxreason.evaluation.controls import PixelProbe, question_only
+from cxreason.evaluation.guarded import guarded_worth
+from cxreason.evaluation.habits import habits, trace_change
+from cxreason.evaluation.radrscore import factuality
+from cxreason.inference.predict import shown_samples
+from cxreason.recipes import PredictRecipe, load
+from cxreason.records import Prediction, Sample, Score, content_id
+from cxreason.runs import Run, read
+from cxreason.training.data import read_samples
+
+
+def run_job(job: Job) -> None:
+    """Do one job, or go on with it where it was stopped."""
+    _verbs()[job.stage](job.recipe)
+
+
+def _verbs() -> dict[str, Callable[[Any], Any]]:
+    from cxreason.build import build
+    from cxreason.evaluation.score import score
+    from cxreason.inference.predict import predict
+    from cxreason.mining.run import mine
+    from cxreason.phantom.run import make_phantoms
+    from cxreason.training import grpo, select, sft
+
+    return {
+        "phantom": make_phantoms,
+        "build": build,
+        "mine": mine,
+        "questions": questions,
+        "control": control,
+        "sft": sft.train,
+        "grpo": grpo.train,
+        "draws": predict,
+        "select": select.select,
+        "predict": predict,
+        "score": score,
+        "habits": habits_of_run,
+    }
+
+
+def questions(recipe: QuestionsRecipe) -> dict[str, Any]:
+    """All built samples of the split, in the form in which they were mined where they were."""
+    with Run.open(recipe.out, verb="questions", recipe=recipe, record=Sample) as run:
+        if run.finished:
+            return run.counts
+        mined = {sample.id: sample for sample in read(recipe.mine, Sample) if sample.split == recipe.split}
+        for sample in read_samples(recipe.build, recipe.split):
+            if sample.id not in run.done:
+                found, root = (
+                    (mined[sample.id], recipe.mine) if sample.id in mined else (sample, recipe.build)
+                )
+                images = tuple(relocate(image, root, recipe.out) for image in found.images)
+                run.append(replace(found, images=images))
+        return run.finish(with_reasoning=len(mined))
+
+
+def control(recipe: ControlRecipe) -> dict[str, Any]:
+    """Predictions of a control, in the form of a model's direct answers."""
+    with Run.open(recipe.out, verb="control", recipe=recipe, record=Prediction) as run:
+        if run.finished:
+            return run.counts
+        train, test = read_samples(recipe.train, "train"), list(read(recipe.samples, Sample))
+        if recipe.what == "probe":
+            answers = PixelProbe(train, recipe.train, seed=recipe.seed).answers(test, recipe.samples)
+        else:
+            answers = question_only(train, test)
+        run.append([row for row in _said(recipe.what, test, answers) if row.id not in run.done])
+        return run.finish()
+
+
+def _said(what: str, samples: list[Sample], answers: dict[str, str]) -> Iterator[Prediction]:
+    for sample in samples:
+        if sample.id in answers:
+            text = f"<answer> {answers[sample.id]} </answer>"
+            told = understand(text, dialect="think", mode="direct", kind=sample.kind, options=sample.options)
+            yield Prediction(
+                id=content_id(sample.id, what),
+                sample_id=sample.id,
+                model=what,
+                mode="direct",
+                dialect="think",
+                text=text,
+                answer=told.answer,
+                problem=told.problem,
+            )
+
+
+def habits_of_run(recipe: HabitsRecipe) -> dict[str, Any]:
+    """A score row for each habit of each trace; beside the true image's traces, for each change as well."""
+    with Run.open(recipe.out, verb="habits", recipe=recipe, record=Score) as run:
+        if run.finished:
+            return run.counts
+        samples = {sample.id: sample for sample in read(recipe.samples, Sample)}
+        said = {item.sample_id: item for item in read(recipe.predictions, Prediction)}
+        true = (
+            {} if recipe.beside is None else {one.sample_id: one for one in read(recipe.beside, Prediction)}
+        )
+        asked = load(PredictRecipe, recipe.predictions / "recipe.yaml")
+        shown = shown_samples(list(samples.values()), asked)
+        for id, item in said.items():
+            sample, report = samples[id], shown[id].facts if asked.image == "swapped" else ""
+            rows = [
+                _row(item, sample, name, value)
+                for name, value in _measured(item, sample, true.get(id), report).items()
+            ]
+            run.append([row for row in rows if row.id not in run.done])
+        return run.finish()
+
+
+def _measured(
+    item: Prediction, sample: Sample, true: Prediction | None, shown_report: str
+) -> dict[str, float | None]:
+    question = "\n".join((sample.question, *sample.options))
+    values = habits(item.reasoning, sample.facts, reference=sample.reasoning, question=question)
+    if true is None:
+        return values
+    values["trace_change"] = trace_change(true.reasoning, item.reasoning)
+    values["same_trace"] = float(true.reasoning == item.reasoning)
+    values["answer_change"] = float(true.answer != item.answer)
+    if shown_report:
+        # Of whom the image is: a trace that follows it is true of that patient.
+        values["r_f_shown"] = factuality(item.reasoning, shown_report)
+        values["guarded_shown"] = guarded_worth(item.reasoning, shown_report, question)
+    return values
+
+
+def _row(item: Prediction, sample: Sample, name: str, value: float | None) -> Score:
+    return Score(
+        id=content_id(item.id, name),
+        prediction_id=item.id,
+        sample_id=sample.id,
+        patient_id=sample.patient_id,
+        dataset=sample.dataset,
+        task=sample.task,
+        metric=name,
+        value=value,
+    )
