@@ -1,8 +1,8 @@
 """How long the process rewards take for 2,048 completions of about 150 words, 8 for each of 256 prompts.
 
 The traces are mining's sentences about phantom reports, with findings of other reports mixed in, so that
-they are right and wrong as rollouts are. Two figures each: with every sentence read anew, as in a process
-that has never met any of them, and as they come, where what rollouts share is read once.
+they are right and wrong as rollouts are. Two figures each, both beginning with empty memories: with every
+sentence read anew, though rollouts share some, and as they come, where what they share is read once.
 
 .venv/bin/python bench/process_reward.py
 """
@@ -20,7 +20,7 @@ from cxreason.evaluation.radrscore import facts_of, plain_words
 from cxreason.mining.rules import Evidence, Step, gather, phrases, wording
 from cxreason.phantom.generate import studies
 from cxreason.rewards import guarded_process_reward, process_reward
-from cxreason.text import observations, observe
+from cxreason.text import observations, observe, statements
 from cxreason.text.ontology import FINDINGS
 from cxreason.text.sections import sentences
 
@@ -95,20 +95,22 @@ def main() -> None:
     words = sum(len(text.split()) for text in texts) / len(texts)
     kept = {"completions": len(texts), "mean_words": round(words), **kinds_of_sentences(texts)}
     observe(texts[0])  # the lexicon is compiled once per process, outside the figure
-    read = observations.read_sentence
+    read, told = observations.read_sentence, statements._told_in
     for name, reward in (("process", process_reward), ("process_guarded", guarded_process_reward)):
         for state in ("sentences all new", "as they come"):
             seconds = float("inf")
             for _ in range(NUM_ROUNDS):
-                for remembered in (facts_of, plain_words, guarded._weights, read):
+                for remembered in (facts_of, plain_words, guarded._weights, read, told, observations._said):
                     remembered.cache_clear()
-                observations.read_sentence = read.__wrapped__ if state == "sentences all new" else read
+                if state == "sentences all new":
+                    statements.read_sentence = read.__wrapped__
+                    statements._told_in = told.__wrapped__
                 try:
                     start = time.perf_counter()
                     worth = reward(completions, **columns)
                     seconds = min(seconds, time.perf_counter() - start)
                 finally:
-                    observations.read_sentence = read
+                    statements.read_sentence, statements._told_in = read, told
                 assert all(one is not None for one in worth)
             shown = {"what": f"seconds for 2,048 completions, {name}, {state}", "figure": round(seconds, 3)}
             shown |= {"limit": LIMIT_SECONDS, "ratio": round(LIMIT_SECONDS / seconds, 2), **kept}

@@ -5,7 +5,8 @@
 The file has the columns `findings`, `impression`, `mesh` ("Pulmonary Atelectasis/base/left;normal") and a
 0/1 column for each label of nih14. One JSON line. "Agreement" counts the cases where both MeSH and the reader
 tell a side (zone, severity) of a finding that both have. Reports per second: "new" with no sentence
-remembered, "once" with an empty memory that fills, "met" with every sentence met before.
+remembered, "once" with an empty memory that fills, "others" for every second report, warmed up with those
+between, "met" with every sentence met before. The limit is held against "others".
 """
 
 from __future__ import annotations
@@ -141,18 +142,26 @@ def rate(texts: list[str], read: Callable[[str], object]) -> float:
     return len(texts) / (time.perf_counter() - start)
 
 
+def _forget() -> None:
+    for remembered in (observations.read_sentence, observations._said, labels.of_sentence):
+        remembered.cache_clear()
+
+
 def speed(texts: list[str]) -> dict:
     """Reports per second on one core, the lexicon loaded."""
     observe("Small effusion.")
     remembering = observations.read_sentence
+    observations._said.cache_clear()
     try:
         observations.read_sentence = remembering.__wrapped__
         figures = {"observe_new": round(rate(texts, observe))}
     finally:
         observations.read_sentence = remembering
     for name, read in (("observe", observe), ("label", label)):
-        observations.read_sentence.cache_clear()
-        labels.of_sentence.cache_clear()
+        _forget()
+        rate(texts[::2], read)
+        figures[f"{name}_others"] = round(rate(texts[1::2], read))
+        _forget()
         figures[f"{name}_once"] = round(rate(texts, read))
         figures[f"{name}_met"] = round(rate(texts, read))
     return figures
@@ -182,7 +191,7 @@ def main() -> None:
         "agreement": agreement(rows),
         "reports_per_second": figures,
         "limit": LIMIT_PER_SECOND,
-        "ratio": round(figures["observe_met"] / LIMIT_PER_SECOND, 2),
+        "ratio": round(figures["observe_others"] / LIMIT_PER_SECOND, 2),
         "first_use_seconds": first_use(),
         "machine": MACHINE,
     }

@@ -1,5 +1,6 @@
 """Settings that hold for every test, and one small phantom corpus that many tests read."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ settings.load_profile("cxreason")
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of public datasets beside the repository; where there is none, the test is skipped."""
-    folder = Path(__file__).parents[2] / "shared" / "data"
+    """CXREASON_DATA, or the folder of public datasets beside the repository; a test is skipped without it."""
+    folder = Path(os.environ.get("CXREASON_DATA") or Path(__file__).parents[2] / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
     return folder

@@ -5,17 +5,21 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cxreason.datasets import encodings
 from cxreason.datasets.tables import (
     DatasetError,
     find_file,
+    find_table,
     need,
+    need_images,
+    need_table,
     read_csv,
     read_json,
     read_json_lines,
+    read_lines,
     read_table,
 )
 
@@ -32,6 +36,7 @@ def place(tmp_path_factory):
 
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 16])
+@example({"0000": False, "": 10.0}, 2)  # the window ends within the number, behind its point
 @settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(st.text(max_size=5), values, max_size=4) | st.lists(values, max_size=4), st.integers(0, 2)
@@ -157,3 +162,62 @@ def test_any_text_has_a_view_a_sex_an_age_and_a_finding_or_none(written):
     assert encodings.sex(written) in ("M", "F", "")
     assert encodings.age(written) is None or 0 <= encodings.age(written) <= 120
     assert encodings.finding(encodings.finding(written)) == encodings.finding(written)
+
+
+def test_a_table_is_known_by_its_columns_and_not_by_its_name_alone(tmp_path):
+    (tmp_path / "train.csv").write_text("path,label\n1.jpg,0\n")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "train.csv").write_text("Image_Path,annotation\n1.jpg,\n")
+    wanted = (("image_name", "image_path"), "annotation")
+    assert find_table(tmp_path, ("train.csv",), *wanted) == tmp_path / "b" / "train.csv"
+    assert need_table(tmp_path, ("dev.csv", "train.csv"), "label") == tmp_path / "train.csv"
+    assert find_table(tmp_path, ("train.csv",), "views") is None
+    with pytest.raises(DatasetError, match=r"train\.csv: expected a column views; found path, label"):
+        need_table(tmp_path, ("train.csv",), "views")
+    with pytest.raises(DatasetError, match=r"expected dev\.csv there"):
+        need_table(tmp_path, ("dev.csv",), "views")
+
+
+def test_a_table_that_cannot_be_read_is_not_taken_for_one(tmp_path):
+    (tmp_path / "train.csv").write_bytes(b"\xff\xfe\x00label\n")
+    (tmp_path / "train.csv.gz").write_bytes(gzip.compress(b"path,label\n" * 999)[:20])
+    assert find_table(tmp_path, ("train.csv",), "label") is None
+
+
+def test_the_folder_of_images_is_known_by_the_first_of_them(tmp_path):
+    (tmp_path / "release" / "imgs" / "x[1]").mkdir(parents=True)
+    (tmp_path / "release" / "imgs" / "x[1]" / "a.png").touch()
+    assert need_images(tmp_path, "x[1]/a.png", "images", "imgs") == tmp_path / "release" / "imgs"
+    with pytest.raises(DatasetError, match=r"expected images/b\.png or imgs/b\.png .*found release/"):
+        need_images(tmp_path, "b.png", "images", "imgs")
+
+
+def test_answers_keep_the_word_none_and_lose_the_letter_of_their_choice():
+    assert encodings.answer("None") == "None"
+    assert encodings.question("How many?", 4).answers == ("4",)
+    assert encodings.question("Is there any?", " YES ", closed=True).answers == ("yes",)
+    assert encodings.question("Which side?", "Left", closed=True).kind == "text"
+    assert encodings.question("What?", " ").answers == ()
+    assert encodings.choice("(C) Calcium", "C") == "Calcium"
+    assert encodings.choice("Cardiac", "C") == "Cardiac"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("file", b"\xff\xfe\x00"),
+        ("file.gz", gzip.compress(b'{"a": [1, 2, 3]}' * 200)[:40]),
+        ("file.gz", b"no gzip at all"),
+    ],
+)
+@pytest.mark.parametrize("reader", [read_json, read_json_lines, read_lines, lambda path: read_csv(path, "a")])
+def test_a_damaged_file_is_named_whatever_is_read_from_it(tmp_path, reader, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"{name}: cannot be read"):
+        list(reader(tmp_path / name))
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "train.csv").mkdir()
+    with pytest.raises(DatasetError, match=r"train\.csv: cannot be read \(.*Is a directory"):
+        list(read_csv(tmp_path / "train.csv", "a"))

@@ -193,13 +193,15 @@ def test_run_lengths_give_the_mask_they_were_made_from(width, height, random):
         length = int(np.argmax(rest)) if rest.any() else rest.size
         numbers += [gap, length]
         place += gap + length
-    decoded = boxes.decode_relative_rle(" ".join(map(str, numbers)) or " -1", width, height)
+    text = " ".join(map(str, numbers)) or " -1"
+    decoded = boxes.decode_relative_rle(text, width, height)
     assert (decoded == mask).all()
     box = boxes.mask_box(decoded)
     assert (box is None) == (not mask.any())
+    assert boxes.relative_rle_box(text, width, height) == box
 
 
-@pytest.mark.parametrize("text", ["1 2 3", "1 -2", "5 5", "0 10"])
+@pytest.mark.parametrize("text", ["1 2 3", "1 -2", "5 5", "0 10", "1 x"])
 def test_runs_that_do_not_fit_the_image_raise(text):
     with pytest.raises(ValueError, match="run-length"):
         boxes.decode_relative_rle(text, 3, 3)

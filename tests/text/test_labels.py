@@ -88,6 +88,14 @@ def test_chexpert_takes_a_suggestion_for_an_assertion_and_a_versus_for_a_doubt()
     assert said["Lung Opacity"] == 1
 
 
+def test_a_denied_finding_leaves_the_wider_one_open_and_closes_the_narrower():
+    said = label("No consolidation. No nodule.", "chexpert14")
+    assert (said["Consolidation"], said["Lung Lesion"], said["Lung Opacity"]) == (0, 0, None)
+    said = label("No lung opacity.", "chexpert14")
+    assert (said["Consolidation"], said["Lung Lesion"], said["Lung Opacity"]) == (0, 0, 0)
+    assert label("No rib fracture.", "chexpert14")["Fracture"] == 0
+
+
 @pytest.mark.parametrize(
     ("report", "value"),
     [

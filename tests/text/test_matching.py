@@ -1,6 +1,5 @@
 """What follows from what: relation, statements, matching."""
 
-from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -8,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxreason.text import Observation, observe
-from cxreason.text.matching import Facts, decide, judge, largest_matching, match, relation, statements
+from cxreason.text.matching import Facts, decide, judge, largest_matching, match, relation
+from cxreason.text.statements import statements
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ FLIPPED = {"present": "absent", "absent": "present"}
 def test_a_single_claim_and_its_opposite_never_both_follow_unless_the_facts_say_both(sentences):
     facts = [seen for seen in joined(sentences) if seen.status != "uncertain"]
     for claim in facts:
-        opposite = replace(claim, status=FLIPPED[claim.status], severity="", change="")
+        opposite = claim._replace(status=FLIPPED[claim.status], severity="", change="")
         says_both = {seen.status for seen in facts} == {"present", "absent"}
         if not says_both:
             assert relation(opposite, facts) != "supported"

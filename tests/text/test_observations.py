@@ -267,7 +267,6 @@ def test_offsets_point_at_the_wording_and_each_observation_carries_its_sentence(
     assert [text[one.start : one.end] for one in seen] == [
         "heart is enlarged",
         "effusion",
-        "Device",
         "pacemaker",
     ]
     assert seen[1].sentence == "No LEFT effusion."

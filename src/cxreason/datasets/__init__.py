@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cxreason.datasets import (
+    candid_ptx,
     chest_imagenome,
     cxr_lt,
     mimic_cxr,
@@ -24,8 +25,17 @@ from cxreason.datasets import (
     mimic_nle,
     ms_cxr,
     ms_cxr_t,
+    object_cxr,
+    pmc_vqa,
+    rad_restruct,
     radgraph,
     radqa,
+    siim_acr,
+    slake,
+    vindr_cxr,
+    vindr_pcxr,
+    vqa_med_2019,
+    vqa_rad,
 )
 from cxreason.datasets.tables import DatasetError
 from cxreason.records import Study
@@ -103,6 +113,16 @@ DATASETS: dict[str, Dataset] = {
     "cxr-lt": cxr_lt,
     "mimic-iii": mimic_iii,
     "radqa": radqa,
+    "vqa-rad": vqa_rad,
+    "slake": slake,
+    "vqa-med-2019": vqa_med_2019,
+    "pmc-vqa": pmc_vqa,
+    "rad-restruct": rad_restruct,
+    "vindr-cxr": vindr_cxr,
+    "vindr-pcxr": vindr_pcxr,
+    "candid-ptx": candid_ptx,
+    "siim-acr": siim_acr,
+    "object-cxr": object_cxr,
 }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.datasets.tables import DatasetError
+from cxreason.records import Question
 
 CHEXPERT: tuple[str, ...] = (
     "No Finding",
@@ -61,6 +62,7 @@ _VIEWS = {
     "GENERICA": "",
     "EXCLUDE": "",
 }
+YES_NO = ("yes", "no")
 _MISSING = {"", "none", "nan", "null", "n/a"}
 _FINDINGS = {"effusion": "pleural effusion", "infiltration": "infiltrate", "normal": "no finding"}
 _VALUES = {"1": 1, "1.0": 1, "0": 0, "0.0": 0, "-1": -1, "-1.0": -1}
@@ -153,3 +155,43 @@ def literals(value: Any) -> tuple[str, ...]:
     except (ValueError, SyntaxError):
         raise DatasetError(f"expected a list of texts as in ['a', 'b']; found {value!r:.80}.") from None
     return tuple(words for words in (text(one) for one in listed) if words)
+
+
+def answer(value: Any) -> str:
+    """An answer as a text of single blanks. Unlike `text`, it keeps "None", which answers a question.
+
+    >>> answer(4), answer(" left\\n lung"), answer("None")
+    ('4', 'left lung', 'None')
+    """
+    return " ".join(str(value).split())
+
+
+def question(
+    asked: Any, answered: Any, *, closed: bool = False, type: str = "", split: str = "", id: str = ""
+) -> Question:
+    """A question with one answer. One that is closed by yes or no is a choice between the two.
+
+    >>> question("Is it clear?", "Yes", closed=True)
+    Question(text='Is it clear?', answers=('yes',), also=(), options=('yes', 'no'), kind='choice', ...)
+    """
+    said = answer(answered)
+    binary = closed and said.casefold() in YES_NO
+    return Question(
+        text=answer(asked),
+        answers=(said.casefold() if binary else said,) if said else (),
+        options=YES_NO if binary else (),
+        kind="choice" if binary else "text",
+        closed=closed,
+        type=type,
+        split=split,
+        id=id,
+    )
+
+
+def choice(value: Any, letter: str) -> str:
+    """A choice without the letter before it.
+
+    >>> choice(" A:Diffuse uptake ", "A"), choice("B. Focal", "B"), choice("A band", "A")
+    ('Diffuse uptake', 'Focal', 'A band')
+    """
+    return re.sub(rf"^\(?{letter}\s*[:.)]\s*", "", answer(value))

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import gzip
-import io
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 from cxreason.errors import UserError
 
 Column = str | tuple[str, ...]
 """A column's name, or the name used here with the other spellings that are known of it."""
+
+_NUMBER_GOES_ON = {"", *".eE+-0123456789"}
 
 PLACES = ("", "*/", "*/*/")
 """Where a dataset's files may lie in a folder: in it, or up to two folders below."""
@@ -37,12 +40,48 @@ def find_file(folder: Path, *names: str) -> Path | None:
 
     A name may have folders in it and wildcards, and stands for the same file packed with gzip as well.
     """
+    return next(_found(folder, names), None)
+
+
+def find_table(folder: Path, names: Sequence[str], *columns: Column) -> Path | None:
+    """Like `find_file`, but of tables with these columns only: many datasets have a train.csv."""
+    for path in _found(folder, names):
+        with contextlib.suppress(DatasetError):
+            next(read_csv(path, *columns), None)
+            return path
+    return None
+
+
+def find_json(folder: Path, name: str, *keys: str) -> Path | None:
+    """Like `find_file`, for names that many datasets use, as train.json: its first entry has these keys."""
+    for path in _found(folder, (name,)):
+        with contextlib.suppress(DatasetError):
+            _, value = next(read_json(path), ("", None))
+            if isinstance(value, Mapping) and set(keys) <= set(value):
+                return path
+    return None
+
+
+def need_table(folder: Path, names: Sequence[str], *columns: Column) -> Path:
+    """Like `find_table`; DatasetError where there is no such file, or none that has these columns."""
+    found = find_table(folder, names, *columns)
+    if found is None:
+        found = need_file(folder, *names)
+        next(read_csv(found, *columns), None)  # says which column is missing
+    return found
+
+
+def need_images(folder: Path, first: str, *places: str) -> Path:
+    """The folder of the images, one of `places`, known by the image that is needed first."""
+    found = need_file(folder, *(f"{place}/{glob.escape(first)}" for place in places))
+    return found.parents[len(PurePosixPath(first).parts) - 1]
+
+
+def _found(folder: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
         for place in PLACES:
-            found = [*folder.glob(f"{place}{name}"), *folder.glob(f"{place}{name}.gz")]
-            if found:
-                return max(found)
-    return None
+            packed_or_not = (*folder.glob(f"{place}{name}"), *folder.glob(f"{place}{name}.gz"))
+            yield from sorted(packed_or_not, reverse=True)
 
 
 def need_file(folder: Path, *names: str) -> Path:
@@ -74,14 +113,18 @@ def relative(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def open_text(path: Path, encoding: str = "utf-8-sig") -> io.TextIOBase:
-    """A text file for reading, packed or not; a byte order mark at its start is left out."""
+@contextlib.contextmanager
+def open_text(path: Path, encoding: str = "utf-8-sig") -> Iterator[IO[str]]:
+    """A text file for reading, packed or not; a byte order mark at its start is left out.
+
+    A file that cannot be opened, was cut short or holds no text is a DatasetError, also while it is read.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        if path.suffix == ".gz":
-            return io.TextIOWrapper(gzip.open(path, "rb"), encoding=encoding, newline="")  # type: ignore[arg-type]
-        return path.open(encoding=encoding, newline="")
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be opened ({error.strerror}).") from None
+        with opener(path, "rt", encoding=encoding, newline="") as file:
+            yield file
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}).") from None
 
 
 def read_csv(
@@ -110,7 +153,7 @@ def read_csv(
                         f"one for each of {', '.join(header)}."
                     )
                 yield dict(zip(header, values, strict=True))
-        except (UnicodeDecodeError, csv.Error, EOFError, gzip.BadGzipFile) as error:
+        except (UnicodeDecodeError, csv.Error, EOFError, OSError, zlib.error) as error:
             raise DatasetError(
                 f"{path}: cannot be read as a table near line {lines.line_num} ({error})."
             ) from None
@@ -209,7 +252,7 @@ class _Window:
 
     SIZE = 1 << 16
 
-    def __init__(self, path: Path, file: io.TextIOBase):
+    def __init__(self, path: Path, file: IO[str]):
         self._path, self._file = path, file
         self._text, self._at, self._ended = "", 0, False
         self._decode = json.JSONDecoder().raw_decode
@@ -239,7 +282,7 @@ class _Window:
         return found
 
     def value(self) -> Any:
-        """The next value, whole. A number may go on beyond the window, so one character has to follow."""
+        """The next value, whole. A number may go on beyond the window, so what ends it has to follow."""
         self.peek()
         while True:
             try:
@@ -248,7 +291,7 @@ class _Window:
                 if self._ended:
                     raise DatasetError(f"{self._path}: is not JSON ({error.msg}).") from None
             else:
-                if end < len(self._text) or self._ended:
+                if self._ended or self._text[end : end + 1] not in _NUMBER_GOES_ON:
                     self._at = end
                     return value
             self._more()
@@ -266,14 +309,3 @@ def need(record: Any, path: Path, *keys: str) -> tuple[Any, ...]:
     if missing:
         raise DatasetError(f"{path}: expected a key {missing[0]!r}; found {', '.join(map(str, record))}.")
     return tuple(record[key] for key in keys)
-
-
-def find_json(folder: Path, name: str, *keys: str) -> Path | None:
-    """Like `find_file`, for names that many datasets use, as train.json: its first entry has these keys."""
-    for place in PLACES:
-        for path in sorted((*folder.glob(f"{place}{name}"), *folder.glob(f"{place}{name}.gz")), reverse=True):
-            with contextlib.suppress(DatasetError):
-                _, value = next(read_json(path), ("", None))
-                if isinstance(value, Mapping) and set(keys) <= set(value):
-                    return path
-    return None

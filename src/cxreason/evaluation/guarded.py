@@ -24,7 +24,6 @@ from functools import lru_cache
 from cxreason.evaluation.radrscore import facts_of, plain_words
 from cxreason.text.matching import (
     Facts,
-    Statement,
     Verdict,
     contradict,
     decide,
@@ -32,7 +31,10 @@ from cxreason.text.matching import (
     largest_matching,
     partners,
 )
-from cxreason.text.observations import Observation, observe
+from cxreason.text.observations import Observation
+from cxreason.text.ontology import kin
+from cxreason.text.sections import sentences
+from cxreason.text.statements import Statement, stated
 
 SHARE_OF_NORMALS = 0.25
 """What all normal statements of a report weigh together, where its findings weigh 1 in all."""
@@ -52,10 +54,10 @@ def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
     (0.25, 0.0)
     """
     known = facts_of(report)
-    if not known.observations:
+    if not known.statements:
         return None
-    said = Facts(_own_words(trace, question))
-    if not said.observations:
+    said = Facts.of(stated(_own_words(trace, question)))
+    if not said.statements:
         return 0.0
     wrong = sum(judge(one, known) in ("contradicted", "unmentioned_abnormal") for one in said.statements)
     weights = _weights(report)
@@ -121,29 +123,31 @@ def _exactness(said: Statement) -> int:
     )
 
 
-def _own_words(trace: str, question: str) -> list[Observation]:
-    """The observations of a trace, less those of sentences that stand in the question in the same words."""
-    observations = observe(trace)
+def _own_words(trace: str, question: str) -> list[str]:
+    """The sentences of a trace, less those that stand in the question in the same words."""
+    said = [sentence for _, sentence in sentences(trace)]
     if not question:
-        return observations
+        return said
     asked = plain_words(question)
-    said = {seen.sentence for seen in observations}
-    copied = {sentence for sentence in said if plain_words(sentence) in asked}
-    return [seen for seen in observations if seen.sentence not in copied] if copied else observations
+    return [sentence for sentence in said if plain_words(sentence) not in asked]
 
 
 def _without_contradictions(said: Facts, known: Facts) -> Facts:
     """What the trace says and does not deny elsewhere. Where the report itself says both, as an earlier and
     a later one do, both may be said."""
     told = [seen for statement in said.statements for seen in statement]
-    present = [seen for seen in told if seen.status == "present"]
+    present: dict[str, list[Observation]] = {}
+    for seen in told:
+        if seen.status == "present":
+            present.setdefault(seen.finding, []).append(seen)
     denied: list[Observation] = []
     for denial in told:
         if denial.status != "absent":
             continue
-        for other in present:
-            if contradict(denial, other) and not _both_hold(known, denial, other):
-                denied += [denial, other]
+        for finding in present.keys() & kin(denial.finding):
+            for other in present[finding]:
+                if contradict(denial, other) and not _both_hold(known, denial, other):
+                    denied += [denial, other]
     return said.without(denied) if denied else said
 
 

@@ -35,15 +35,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 from cxreason.text.matching import (
     Facts,
     Relation,
-    Statement,
     Verdict,
     decide,
     partners,
-    statements,
 )
 from cxreason.text.matching import judge as relation_of
 from cxreason.text.observations import Observation, observe
 from cxreason.text.sections import sentences
+from cxreason.text.statements import Statement, stated, statements
 
 if TYPE_CHECKING:
     from cxreason.evaluation.judge import Judge
@@ -263,9 +262,12 @@ def factuality(trace: str, report: str, mode: RadRScoreMode = "paper") -> float 
     """
     _check(mode)
     known = facts_of(report)
-    if not known.observations:
+    if not known.statements:
         return None
-    said = statements(observe(trace), collapse=mode != "released")
+    if mode == "released":
+        said = statements(observe(trace), collapse=False)
+    else:
+        said = stated(sentence for _, sentence in sentences(trace))
     if not said:
         return 0.0
     relations: Counter[Relation] = Counter([relation_of(statement, known) for statement in said])

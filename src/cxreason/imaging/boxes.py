@@ -8,6 +8,7 @@ against the unrounded gold box.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -274,17 +275,28 @@ def decode_relative_rle(text: str, width: int, height: int) -> np.ndarray:
     >>> decode_relative_rle("1 2 1 1", width=2, height=3).astype(int).tolist()
     [[0, 0], [1, 1], [1, 0]]
     """
-    numbers = [int(word) for word in text.split()]
     mask = np.zeros(width * height, dtype=bool)
-    if numbers == [-1]:
-        return mask.reshape(width, height).T
-    if len(numbers) % 2 or any(number < 0 for number in numbers) or sum(numbers) > width * height:
-        raise ValueError(f"not a relative run-length mask of {width} x {height}: {text[:40]!r}")
-    place = 0
-    for gap, length in zip(numbers[::2], numbers[1::2], strict=True):
-        mask[place + gap : place + gap + length] = True
-        place += gap + length
+    for start, end in _runs(text, width * height):
+        mask[start:end] = True
     return mask.reshape(width, height).T
+
+
+def relative_rle_box(text: str, width: int, height: int) -> Corners | None:
+    """What `mask_box` gives for `decode_relative_rle`, without the mask.
+
+    >>> relative_rle_box("1 2 1 1", width=2, height=3)
+    (0.0, 0.3333333333333333, 1.0, 1.0)
+    """
+    runs = np.array([run for run in _runs(text, width * height) if run[0] < run[1]]).reshape(-1, 2)
+    if not len(runs):
+        return None
+    (first_columns, last_columns), (first_rows, last_rows) = np.divmod(runs.T - [[0], [1]], height)
+    top, bottom = int(first_rows.min()), int(last_rows.max()) + 1
+    if (first_columns != last_columns).any():  # a run goes on at the top of the next column
+        top, bottom = 0, height
+    return from_image_pixels(
+        (int(first_columns.min()), top, int(last_columns.max()) + 1, bottom), width, height
+    )
 
 
 def mask_box(mask: np.ndarray) -> Corners | None:
@@ -303,6 +315,20 @@ def mask_box(mask: np.ndarray) -> Corners | None:
 
 def _thousandth(value: float) -> int:
     return min(math.floor(1000 * value), 999)
+
+
+def _runs(text: str, size: int) -> list[tuple[int, int]]:
+    """Start and end of the runs of a relative run-length mask of so many pixels."""
+    try:
+        numbers = [int(word) for word in text.split()]
+    except ValueError:
+        numbers = [-1, -1]
+    if numbers == [-1]:
+        return []
+    if len(numbers) % 2 or any(number < 0 for number in numbers) or sum(numbers) > size:
+        raise ValueError(f"not a relative run-length mask of {size} pixels: {text[:40]!r}")
+    ends = list(itertools.accumulate(numbers))
+    return list(zip(ends[::2], ends[1::2], strict=True))
 
 
 def _overlaps(

@@ -90,7 +90,7 @@ def gather(steps: Sequence[Step], report: str) -> dict[str, Evidence]:
             if seen:
                 status = possible
                 break
-        named = [replace(one, finding=step.finding) for one in seen]
+        named = [one._replace(finding=step.finding) for one in seen]
         result[step.finding] = Evidence(step.finding, status, tuple(_distinct(named)))
     return result
 
@@ -247,7 +247,7 @@ def _kept(now: Observation, earlier: Sequence[Observation]) -> Observation:
     same = [one for one in earlier if not now.side or one.side in (now.side, "")]
     severity = same[0].severity if len(same) == 1 and not now.severity else now.severity
     side = same[0].side if len(same) == 1 and not now.side else now.side
-    return replace(now, severity=severity, side=side)
+    return now._replace(severity=severity, side=side)
 
 
 def phrase_or_none(evidence: Evidence) -> str:
@@ -288,8 +288,7 @@ def _distinct(seen: Sequence[Observation]) -> list[Observation]:
         if same:
             # "A left effusion. It is moderate." says one thing in two sentences.
             position = kept.index(same[0])
-            kept[position] = replace(
-                same[0],
+            kept[position] = same[0]._replace(
                 severity=same[0].severity or one.severity,
                 change=same[0].change or one.change,
                 location=same[0].location or one.location,

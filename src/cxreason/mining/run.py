@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from cxreason.build import relocate
 from cxreason.mining.rules import mine_sample
 from cxreason.records import Sample, to_row
-from cxreason.text.matching import judge, statements
+from cxreason.text.matching import judge
 from cxreason.text.observations import observe
+from cxreason.text.statements import statements
 
 if TYPE_CHECKING:
     from cxreason.recipes import MineRecipe

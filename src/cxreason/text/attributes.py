@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 
 from cxreason.text.claims import PARTING, Claim, listed
 from cxreason.text.ontology import implies
-from cxreason.text.tokens import NOTHING, Token
+from cxreason.text.tokens import Token
+from cxreason.text.vocabulary import NOTHING
 
 MIDLINE = ("cardiomegaly", "enlarged cardiomediastinum")
 
 
-def reach(clause: list[Token], claims: list[Claim]) -> list[list[Token]]:
+def reach(clause: Sequence[Token], claims: list[Claim]) -> list[range]:
     """For each claim the tokens that may describe it: its own, and those up to the nearest separator."""
     borders = [0]
     for earlier, later in pairwise(claims):
@@ -25,16 +27,19 @@ def reach(clause: list[Token], claims: list[Claim]) -> list[list[Token]]:
         borders.append(parting)
     borders.append(len(clause))
     return [
-        clause[min(borders[index], claim.first) : max(borders[index + 1], claim.last + 1)]
+        range(min(borders[index], claim.first), max(borders[index + 1], claim.last + 1))
         for index, claim in enumerate(claims)
     ]
 
 
-def side_and_zone(words: list[Token]) -> tuple[str, str]:
+def side_and_zone(words: Sequence[Token]) -> tuple[str, str]:
     """ "left", "right", "both" or nothing, and "upper", "mid", "lower" or nothing."""
-    named = {
-        part for token in words for part in (token.value if token.kind == "place" else token.place).split()
-    }
+    named: set[str] = set()
+    for token in words:
+        if token.kind == "place":
+            named.update(token.value.split())
+        elif token.place:
+            named.update(token.place.split())
     side = "both" if "both" in named or {"left", "right"} <= named else "".join(named & {"left", "right"})
     zones = named & {"upper", "mid", "lower"}
     return side, zones.pop() if len(zones) == 1 else ""
@@ -48,35 +53,35 @@ def location(finding: str, side: str, zone: str) -> str:
     return f"{side} {zone} {'ribs' if implies(finding, 'fracture') else 'lung'}".strip()
 
 
-def first_of(words: list[Token], kind: str) -> str:
+def first_of(words: Sequence[Token], kind: str) -> str:
     """The first word of a kind that no "not" stands before."""
-    for before, token in zip([None, *words], words, strict=False):
-        if token.kind == kind and not (
-            before is not None and before.kind == "negation" and before.value == "not"
-        ):
+    before = NOTHING
+    for token in words:
+        if token.kind == kind and not (before.kind == "negation" and before.value == "not"):
             return token.value
+        before = token
     return ""
 
 
-def severity_of(claim_words: list[Token], words: list[Token]) -> str:
+def severity_of(clause: Sequence[Token], claim: Claim, near: range) -> str:
     """The size told near a claim. "Slightly decreased" sizes the change, unless it is the claim's own word
     ("mildly increased markings")."""
-    for index, token in enumerate(words):
-        if token.kind != "severity":
+    for position in near:
+        if clause[position].kind != "severity":
             continue
-        after = words[index + 1] if index + 1 < len(words) else NOTHING
+        after = clause[position + 1] if position + 1 < near.stop else NOTHING
         sizes_change = after.kind == "change" and after.value in ("worsening", "improving")
-        if not sizes_change or after in claim_words:
-            return token.value
+        if not sizes_change or claim.first <= position + 1 <= claim.last:
+            return clause[position].value
     return ""
 
 
-def changes(clause: list[Token], claims: list[Claim], words: list[list[Token]]) -> list[str]:
+def changes(clause: Sequence[Token], claims: list[Claim], near: list[range]) -> list[str]:
     """The change of each claim. Said of a whole list, it belongs to each member: "effusion and edema are
     unchanged"."""
     if not any(token.kind == "change" for token in clause):
         return [""] * len(claims)
-    said = [first_of(near, "change") for near in words]
+    said = [first_of(clause[words.start : words.stop], "change") for words in near]
     for index, claim in enumerate(claims):
         end = claims[index + 1].first if index + 1 < len(claims) else len(clause)
         following = clause[claim.last + 1 : end]

@@ -6,21 +6,22 @@ through the clause from left to right, and some words settle what stands before 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from cxreason.text.clauses import FAR, LISTING
 from cxreason.text.ontology import implies
-from cxreason.text.tokens import NOTHING, Token
-from cxreason.text.vocabulary import appearances
+from cxreason.text.tokens import Token
+from cxreason.text.vocabulary import IS, NOTHING, SHAPES, appearances
 
 Status = Literal["present", "absent", "uncertain"]
 Hedge = Literal["", "suggested", "alternative"]
 """How a finding is said to be there, where it is not plainly said: "suggests edema" is present, "edema versus
 infection" uncertain. What is made of either is the reader's choice."""
 PARTING = ("comma", "and", "or", "with")
+FRESH = ("severity", "change", "place")
 MANY = 8
 """More structures than any sentence describes at once; keeps endless repetition cheap to read."""
 
@@ -33,16 +34,18 @@ class Claim:
     status: Status
     first: int
     last: int
-    normal: bool = False
     trigger: int = 0
+    normal: bool = False
     dropped: bool = False
     resolved: bool = False
     vague: bool = False
     """An "abnormality": it says something only where it is denied."""
     hedge: Hedge = ""
+    within: tuple[str, ...] = ()
+    """What an "abnormality" can be of the structure that is said to have none: "the bones show no ..."."""
 
 
-def claims_of(clause: list[Token], planned: bool) -> list[Claim]:
+def claims_of(clause: Sequence[Token], planned: bool) -> list[Claim]:
     """The claims of a clause with their status settled; those that a plan or a question swallows are out."""
     claims = _claims(clause)
     if claims:
@@ -50,7 +53,7 @@ def claims_of(clause: list[Token], planned: bool) -> list[Claim]:
     return claims
 
 
-def _claims(clause: list[Token]) -> list[Claim]:
+def _claims(clause: Sequence[Token]) -> list[Claim]:
     """Findings as they stand, and structures joined with the quality before or behind them."""
     claims: list[Claim] = []
     structures: list[int] = []
@@ -61,7 +64,10 @@ def _claims(clause: list[Token]) -> list[Claim]:
         kind = token.kind
         if kind in ("finding", "abnormality"):
             vague = kind == "abnormality"
-            claims.append(Claim(token.findings, "present", position, position, trigger=position, vague=vague))
+            within = _possible(clause, structures, position) if vague else ()
+            claims.append(
+                Claim(token.findings, "present", position, position, position, vague=vague, within=within)
+            )
             pending = []
         elif kind in LISTING:
             parted = True
@@ -90,11 +96,19 @@ def _claims(clause: list[Token]) -> list[Claim]:
     return sorted(claims, key=lambda claim: (claim.first, claim.last))
 
 
-def _names_structure(clause: list[Token], position: int) -> bool:
+def _possible(clause: Sequence[Token], structures: list[int], position: int) -> tuple[str, ...]:
+    """The findings that a structure without any abnormality excludes, where one is the subject."""
+    if not structures or any(token.kind in LISTING for token in clause[structures[-1] : position]):
+        return ()
+    found = (appearances().get((clause[at].value, "normal"), ("", ()))[1] for at in structures)
+    return tuple(dict.fromkeys(name for names in found for name in names))
+
+
+def _names_structure(clause: Sequence[Token], position: int) -> bool:
     return any(token.kind == "structure" for token in clause[position : position + FAR])
 
 
-def _has_own_quality(clause: list[Token], structure: int) -> bool:
+def _has_own_quality(clause: Sequence[Token], structure: int) -> bool:
     """Whether a structure is described behind: "normal heart size, lungs hazy"."""
     for token in clause[structure + 1 : structure + FAR]:
         if token.quality:
@@ -104,16 +118,16 @@ def _has_own_quality(clause: list[Token], structure: int) -> bool:
     return False
 
 
-def _appearance(clause: list[Token], structure: int, quality: int, trigger: int) -> list[Claim]:
+def _appearance(clause: Sequence[Token], structure: int, quality: int, trigger: int) -> list[Claim]:
     said = appearances().get((clause[structure].value, clause[quality].quality))
     if said is None:
         return []
     status: Status = "absent" if said[0] == "absent" else "present"
     first, last = min(structure, quality), max(structure, quality)
-    return [Claim(said[1], status, first, last, normal=status == "absent", trigger=trigger)]
+    return [Claim(said[1], status, first, last, trigger, normal=status == "absent")]
 
 
-def _settle(clause: list[Token], claims: list[Claim], planned: bool) -> None:
+def _settle(clause: Sequence[Token], claims: list[Claim], planned: bool) -> None:
     """Give each claim its status: walk the clause with the negation and the doubt that are open."""
     if planned or any(
         token.kind == "hypothetical" and token.value not in ("fwd", "near") for token in clause
@@ -137,13 +151,12 @@ def _settle(clause: list[Token], claims: list[Claim], planned: bool) -> None:
         elif kind in ("negation", "negation after", "uncertain", "uncertain after"):
             if _settles_backward(clause, claims, position, last_claim):
                 continue
-            if kind == "uncertain":
+            if kind in ("uncertain", "uncertain after"):
                 negation = None if negated else negation
                 doubt, doubted = token, False
-            elif kind != "uncertain after" and (following.kind, following.start) != ("comma", token.end):
-                # "No, there is ..." negates nothing
+            elif token.value != "none" and following.value != "tight":  # "No, there is ..."
                 negation, negated = position, False
-        elif kind in ("verb", "with"):
+        elif kind in ("verb", "with", "otherwise"):
             if not (token.value == "seen" and _describes(clause, position)):
                 negation = None if negated else negation
                 doubt = None if doubted else doubt
@@ -151,7 +164,7 @@ def _settle(clause: list[Token], claims: list[Claim], planned: bool) -> None:
         elif kind == "comma" and plan == "near":
             plan = ""
         elif kind in ("comma", "and") and position > last_or:
-            fresh = following.kind in ("severity", "change", "place") or following[:2] == ("article", "a")
+            fresh = following.kind in FRESH or (following.kind == "article" and following.value == "a")
             negation = None if negated and fresh else negation
             doubt = None if doubted and doubt is not None and doubt.value != "list" else doubt
         for claim in by_trigger.get(position, ()):
@@ -168,7 +181,7 @@ def _settle(clause: list[Token], claims: list[Claim], planned: bool) -> None:
         claim.dropped = claim.dropped or (claim.vague and claim.status != "absent")
 
 
-def _describes(clause: list[Token], position: int) -> bool:
+def _describes(clause: Sequence[Token], position: int) -> bool:
     """Whether a "visible" or "identified" describes what comes next: "no edema or visible effusion"."""
     before = clause[position - 1].kind if position else ""
     after = clause[position + 1].kind if position + 1 < len(clause) else ""
@@ -182,7 +195,7 @@ def _doubt(claim: Claim, cue: Token) -> None:
         claim.status, claim.dropped = "uncertain", claim.dropped or claim.normal
 
 
-def _weigh_alternatives(clause: list[Token], claims: list[Claim]) -> None:
+def _weigh_alternatives(clause: Sequence[Token], claims: list[Claim]) -> None:
     """Both sides of a "versus" are in doubt."""
     for first, second in pairwise(claims):
         between = clause[first.last + 1 : second.first]
@@ -193,7 +206,7 @@ def _weigh_alternatives(clause: list[Token], claims: list[Claim]) -> None:
                     claim.dropped = claim.dropped or claim.normal
 
 
-def _settles_backward(clause: list[Token], claims: list[Claim], position: int, last_claim: int) -> bool:
+def _settles_backward(clause: Sequence[Token], claims: list[Claim], position: int, last_claim: int) -> bool:
     """Settle the claims that a word behind them decides ("... is not seen", "... may be present").
 
     A doubt with nothing left to doubt looks back as well ("effusion suspected"). False where the word does
@@ -202,7 +215,11 @@ def _settles_backward(clause: list[Token], claims: list[Claim], position: int, l
     token = clause[position]
     following = clause[position + 1] if position + 1 < len(clause) else NOTHING
     seen_next = following.kind == "verb" and following.value == "seen"
-    if token.kind == "negation" and not (token.value == "not" and seen_next):
+    at_end = position + 1 == len(clause)
+    if token.value == "none" and not at_end:
+        return False
+    answers = at_end and position > 0 and clause[position - 1] is SHAPES[IS]  # "Edema: no"
+    if token.kind == "negation" and not answers and not (token.value == "not" and seen_next):
         return False
     looks_back = token.value.endswith("either") and position > last_claim
     if token.kind == "uncertain" and not seen_next and not looks_back:
@@ -217,7 +234,7 @@ def _settles_backward(clause: list[Token], claims: list[Claim], position: int, l
     return bool(earlier)
 
 
-def _negate(clause: list[Token], claim: Claim, negation: int) -> None:
+def _negate(clause: Sequence[Token], claim: Claim, negation: int) -> None:
     """A negation before the claim: it turns a finding round, spoils a normal statement ("not clear"), and
     does not reach over a comma into an appearance ("no effusion, heart enlarged")."""
     own_subject = claim.normal or clause[claim.first].kind == "structure"
@@ -231,7 +248,7 @@ def _negate(clause: list[Token], claim: Claim, negation: int) -> None:
         claim.resolved = clause[negation].value == "resolved"
 
 
-def _denied_as_normal(clause: list[Token], claim: Claim) -> tuple[str, ...]:
+def _denied_as_normal(clause: Sequence[Token], claim: Claim) -> tuple[str, ...]:
     """A heart that is "not enlarged" is a normal heart: what a denied appearance excludes."""
     structure = next(
         (clause[i].value for i in (claim.first, claim.last) if clause[i].kind == "structure"), ""
@@ -244,7 +261,7 @@ def _denied_as_normal(clause: list[Token], claim: Claim) -> tuple[str, ...]:
     return narrowest or claim.findings
 
 
-def listed(clause: list[Token], claims: list[Claim]) -> Iterator[Claim]:
+def listed(clause: Sequence[Token], claims: list[Claim]) -> Iterator[Claim]:
     """The last claim and those before it that share its verb: "effusion, edema and nodule (are not seen)"."""
     joined = False
     for index in range(len(claims) - 1, -1, -1):

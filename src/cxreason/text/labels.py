@@ -57,12 +57,20 @@ def _given(scheme: str, finding: str) -> frozenset[str]:
 
 @cache
 def _denied(scheme: str, finding: str) -> frozenset[str]:
-    """The labels that the absence of a finding excludes: its own, and those of every kind of it."""
-    return _given(scheme, finding) | frozenset(
-        name
-        for name, (wanted, _) in schemes()[scheme].items()
-        if all(implies(concept, finding) for concept in wanted)
+    """The labels that the absence of a finding excludes: the narrowest that it gives, and every narrower one.
+
+    "No consolidation" leaves other opacities open.
+    """
+    given = _given(scheme, finding)
+    wanted = {name: concepts for name, (concepts, _) in schemes()[scheme].items()}
+    wider = {name for name in given for other in given - {name} if _narrower(wanted[other], wanted[name])}
+    return (given - wider) | frozenset(
+        name for name, concepts in wanted.items() if all(implies(concept, finding) for concept in concepts)
     )
+
+
+def _narrower(concepts: tuple[str, ...], wider: tuple[str, ...]) -> bool:
+    return any(implies(one, other) for one in concepts for other in wider)
 
 
 @lru_cache(maxsize=65_536)

@@ -13,18 +13,18 @@ facts that decided it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
+from itertools import chain
 from typing import Literal
 
 from cxreason.text.observations import Observation
-from cxreason.text.ontology import implies
+from cxreason.text.ontology import implies, kin
+from cxreason.text.statements import Statement, statements
 
 Relation = Literal["supported", "contradicted", "unmentioned_normal", "unmentioned_abnormal"]
-Statement = tuple[Observation, ...]
-"""What one wording says: one observation, or all that a normal statement excludes at once."""
-
+WEIGHT: tuple[Relation, ...] = ("contradicted", "supported", "unmentioned_abnormal", "unmentioned_normal")
+"""One contradiction spoils a statement, one support carries it."""
 ZONES = ("upper", "mid", "lower")
 MOST_REMEMBERED = 4096
 """Verdicts that one text's facts keep: more different claims than rollouts make, in a few hundred kB."""
@@ -52,15 +52,36 @@ class Facts:
     'Left effusion.'
     """
 
-    __slots__ = ("_about", "_decided", "_findings", "_numbers", "observations", "statements")
+    __slots__ = ("_about", "_decided", "_numbers", "_seen", "observations", "statements")
 
     def __init__(self, observations: Sequence[Observation]):
-        self._take(tuple(observations), tuple(statements(observations)))
+        self._take(tuple(observations), statements(observations))
 
-    def _take(self, observations: tuple[Observation, ...], said: tuple[Statement, ...]) -> None:
+    @classmethod
+    def of(cls, said: Sequence[Statement]) -> Facts:
+        """The facts of distinct statements.
+
+        >>> from cxreason.text.statements import stated
+        >>> len(Facts.of(stated(["No edema.", "There is no oedema."])).statements)
+        1
+        """
+        facts = cls.__new__(cls)
+        facts._take(tuple(chain.from_iterable(said)), said)
+        return facts
+
+    def _take(self, observations: tuple[Observation, ...], said: Sequence[Statement]) -> None:
         self.observations = observations
-        self.statements = said
-        self._findings = {seen.finding for one in said for seen in one}
+        self.statements = tuple(said)
+        self._seen: dict[str, list[tuple[int, Observation]]] = {}
+        place = 0
+        for one in said:
+            for seen in one:
+                place += 1
+                known = self._seen.get(seen.finding)
+                if known is None:
+                    self._seen[seen.finding] = [(place, seen)]
+                else:
+                    known.append((place, seen))
         self._numbers: dict[int, int] = {}
         self._about: dict[str, tuple[Observation, ...]] = {}
         # Rollouts of one prompt say much the same, so a verdict is kept for the next that asks.
@@ -76,10 +97,7 @@ class Facts:
         """
         gone = {id(seen) for seen in observations}
         rest = (tuple([seen for seen in said if id(seen) not in gone]) for said in self.statements)
-        kept = tuple([said for said in rest if said])
-        facts = Facts.__new__(Facts)
-        facts._take(tuple([seen for said in kept for seen in said]), kept)
-        return facts
+        return Facts.of([said for said in rest if said])
 
     def about(self, finding: str) -> tuple[Observation, ...]:
         """The facts that can decide about a finding: of itself, of what it implies, of what implies it.
@@ -88,17 +106,14 @@ class Facts:
         """
         found = self._about.get(finding)
         if found is None:
-            related = [one for one in self._findings if _related(one, finding)]
-            found = self._about[finding] = (
-                tuple([seen for said in self.statements for seen in said if seen.finding in related])
-                if related
-                else ()
-            )
+            related = self._seen.keys() & kin(finding)
+            told = sorted([one for name in related for one in self._seen[name]]) if related else ()
+            found = self._about[finding] = tuple([seen for _, seen in told])
         return found
 
     def decided(self, claim: Observation) -> tuple[Relation, tuple[Observation, ...]]:
         """How one claim stands, and the facts that decide it."""
-        key = (claim.finding, claim.status, claim.side, claim.location, claim.severity, claim.change)
+        key = claim[:6]  # all but where it stands and how it is put
         found = self._decided.get(key)
         if found is None:
             if len(self._decided) >= MOST_REMEMBERED:
@@ -111,11 +126,6 @@ class Facts:
         if not self._numbers:
             self._numbers = {id(seen): number for number, said in enumerate(self.statements) for seen in said}
         return self._numbers[id(fact)]
-
-
-@cache
-def _related(one: str, other: str) -> bool:
-    return implies(one, other) or implies(other, one)
 
 
 def relation(claim: Observation, facts: Sequence[Observation] | Facts) -> Relation:
@@ -146,10 +156,8 @@ def decide(said: Statement, facts: Sequence[Observation] | Facts) -> Verdict:
         outcome, evidence = known.decided(claim)
         kept = found.setdefault(outcome, [])
         kept += [fact for fact in evidence if not any(fact is other for other in kept)]
-    for worst in ("contradicted", "supported", "unmentioned_abnormal"):
-        if worst in found:
-            return Verdict(worst, said, tuple(found[worst]))
-    return Verdict("unmentioned_normal", said)
+    outcome = _worst(found)
+    return Verdict(outcome, said, tuple(found[outcome]))
 
 
 def judge(said: Statement, facts: Sequence[Observation] | Facts) -> Relation:
@@ -159,9 +167,15 @@ def judge(said: Statement, facts: Sequence[Observation] | Facts) -> Relation:
     >>> judge(tuple(observe("The lungs are clear.")), observe("Left lower lung consolidation."))
     'contradicted'
     """
+    known = _known(facts)
     if len(said) == 1:
-        return _known(facts).decided(said[0])[0]
-    return decide(said, facts).relation
+        return known.decided(said[0])[0]
+    return _worst({known.decided(claim)[0] for claim in said})
+
+
+def _worst(found: Collection[Relation]) -> Relation:
+    """The relation of a whole statement, from those of what it says."""
+    return next(relation for relation in WEIGHT if relation in found)
 
 
 def _known(facts: Sequence[Observation] | Facts) -> Facts:
@@ -224,7 +238,7 @@ def contradict(one: Observation, other: Observation) -> bool:
     """
     if one.status == other.status or "uncertain" in (one.status, other.status):
         return False
-    return _related(one.finding, other.finding) and _opposes(one, other)
+    return other.finding in kin(one.finding) and _opposes(one, other)
 
 
 def _apart(one: str, other: str) -> bool:
@@ -258,76 +272,6 @@ def _changes_differ(one: str, other: str) -> bool:
     # What is new has also become worse.
     courses = {{"new": "worsening"}.get(change, change) for change in (one, other)} - {""}
     return len(courses) > 1
-
-
-def statements(observations: Sequence[Observation], *, collapse: bool = True) -> list[Statement]:
-    """Distinct statements in the order of the text: repeating one, in other words or not, adds nothing.
-
-    What a normal statement excludes counts as one ("the lungs are clear" is one claim, not six). An
-    observation without a span is a statement of its own. A statement that says no more than another is a
-    repetition of it, whichever comes first; `collapse=False` keeps repetitions.
-
-    >>> from cxreason.text import observe
-    >>> [len(said) for said in statements(observe("Lungs are clear. No edema. No oedema."))]
-    [6, 1]
-    """
-    groups = _by_span(observations)
-    if not collapse:
-        return [tuple(said) for said in groups]
-    # About the same thing: how exactly it is told -> the first statement that tells it so.
-    alike: dict[object, dict[object, list[Observation]]] = {}
-    several = False
-    for said in groups:
-        if len(said) == 1:
-            seen = said[0]
-            subject: object = (seen.finding, seen.status, seen.side, seen.location)
-            details: object = (seen.severity, seen.change)
-        else:
-            subject = frozenset([(seen.finding, seen.status, seen.side, seen.location) for seen in said])
-            details = frozenset([(seen.finding, seen.severity, seen.change) for seen in said])
-        tellings = alike.get(subject)
-        if tellings is None:
-            alike[subject] = {details: said}
-        elif details not in tellings:
-            tellings[details] = said
-            several = True
-    if not several:
-        return [tuple(said) for tellings in alike.values() for said in tellings.values()]
-    kept = {
-        id(_fullest(said, list(tellings.values())))
-        for tellings in alike.values()
-        for said in tellings.values()
-    }
-    return [tuple(said) for said in groups if id(said) in kept]
-
-
-def _by_span(observations: Sequence[Observation]) -> list[list[Observation]]:
-    spans: dict[object, list[Observation]] = {}
-    for number, seen in enumerate(observations):
-        key = (seen.start, seen.end) if seen.end > seen.start else -number - 1
-        if key in spans:
-            spans[key].append(seen)
-        else:
-            spans[key] = [seen]
-    return list(spans.values())
-
-
-def _fullest(said: Sequence[Observation], alike: Sequence[list[Observation]]) -> Sequence[Observation]:
-    """The first of the statements about the same thing that says all that this one says, and most."""
-    fuller = [other for other in alike if _covers(other, said)]
-    return max(fuller, key=lambda other: sum(bool(seen.severity) + bool(seen.change) for seen in other))
-
-
-def _covers(full: Sequence[Observation], said: Sequence[Observation]) -> bool:
-    return all(
-        any(
-            seen.finding == other.finding
-            and seen.severity in ("", other.severity)
-            and seen.change in ("", other.change)
-            for other in full
-        )
-        for seen in said
-    )
 
 
 def match(claims: Sequence[Observation] | Facts, facts: Sequence[Observation] | Facts) -> int:

@@ -126,6 +126,16 @@ def implies(finding: str, wider: str) -> bool:
 
 
 @cache
+def kin(finding: str) -> frozenset[str]:
+    """A finding, what it is a kind of, and every kind of it: all that can speak for it or against it.
+
+    >>> "granuloma" in kin("lung lesion"), "lung opacity" in kin("lung lesion"), "edema" in kin("lung lesion")
+    (True, True, False)
+    """
+    return ancestors(finding) | {name for name, above in _ancestors().items() if finding in above}
+
+
+@cache
 def main_finding(finding: str) -> str:
     """The narrowest of the 13 findings that a concept is a kind of; empty where it is of none.
 

@@ -167,10 +167,11 @@ def _renamed(found: dict[str, str]) -> dict[str, str]:
 
 
 # A line that wraps inside a sentence is no end; a blank line, a list mark or a capitalised line is one.
+# What it begins with stands in front: so it is searched for at once.
 _END = re.compile(
-    r"[.!?]+[\"')\]]*(?=\s|$)"
-    r"|(?<=[a-z])\.(?=[A-Z][a-z])"  # "size.No effusion", where a space was forgotten
-    r"|\n\s*\n|\n(?=[ \t]*(?:[-*\u2022]\s|\d+[.)]\s|[A-Z][a-z]))"
+    r"[.!?\n](?:(?<!\n)[.!?]*[\"')\]]*(?=\s|$)"
+    r"|(?<=[a-z]\.)(?=[A-Z][a-z])"  # "size.No effusion", where a space was forgotten
+    r"|(?<=\n)(?:\s*\n|(?=[ \t]*(?:[-*\u2022]\s|\d+[.)]\s|[A-Z][a-z]))))"
 )
 _ABBREVIATIONS = ("e.g.", "i.e.", "vs.", "dr.", "approx.", "cf.", "resp.")
 

@@ -1,73 +1,61 @@
 """A sentence cut into the words that mean something to the reader.
 
->>> [(token.kind, token.value) for token in tokens("Small effusion.")]
+>>> [(token.kind, token.value) for token in tokens("Small effusion.")[0]]
 [('severity', 'mild'), ('finding', 'pleural effusion')]
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import accumulate
 
-from cxreason.text.vocabulary import WORD, Meaning, tree
+from cxreason.text.vocabulary import COMMA, TIGHT_COMMA, WORD, Meaning, tree
 
+Token = Meaning
+"""A token is what its phrase means; where it stands is told beside it."""
+Span = tuple[int, int]
 
-class Token(NamedTuple):
-    """One phrase of the lexicon as it stands in a sentence."""
-
-    kind: str
-    value: str
-    start: int
-    end: int
-    findings: tuple[str, ...] = ()
-    quality: str = ""
-    place: str = ""
-
-
-NOTHING = Token("", "", 0, 0)
-
-_PUNCTUATION = {
-    ",": "comma",
-    ";": "break",
-    ":": "colon",
-    "(": "comma",
-    ")": "comma",
-    "/": "or",
-    "?": "uncertain",
-    "--": "comma",
-    "\u2013": "comma",
-    "\u2014": "comma",
-}
 # str.lower can lengthen a text (dotted capital I), which would shift every offset behind it.
 _LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"} | {0xA0: " ", 0x2019: "'"}
 
 
-def tokens(sentence: str) -> list[Token]:
-    """The tokens of a sentence in their order; at each place the longest phrase wins."""
+def tokens(sentence: str) -> tuple[list[Token], list[Span]]:
+    """The tokens of a sentence in their order, and their places; the longest phrase wins.
+
+    >>> tokens("Small effusion.")[1]
+    [(0, 5), (6, 14)]
+    """
     lowered = sentence.lower() if sentence.isascii() else sentence.translate(_LOWER)
-    found = list(WORD.finditer(lowered))
-    words = [match.group() for match in found]
+    parts = WORD.split(lowered)  # what lies between the words, and the words, in turn
+    borders = list(accumulate(map(len, parts)))
+    words = parts[1::2]
     root = tree()
-    result: list[Token] = []
-    position, num_words = 0, len(words)
-    while position < num_words:
-        word = words[position]
-        branch, after = root.get(word), position + 1
-        meaning: Meaning | None = None
-        end = after
-        while branch is not None:
-            if "" in branch:
-                meaning, end = branch[""], after
-            if after == num_words:
+    branches = list(map(root.get, words))
+    if "-" in lowered:  # a dash between spaces, whichever spaces
+        branches = [
+            root[","] if branch is None and word[0].isspace() else branch
+            for word, branch in zip(words, branches, strict=True)
+        ]
+    found: list[Token] = []
+    spans: list[Span] = []
+    num_words, after = len(words), 0
+    for position, branch in enumerate(branches):
+        if branch is None or position < after:
+            continue
+        meaning, branch = branch
+        after = end = position + 1
+        while branch is not None and end < num_words:
+            further = branch.get(words[end])
+            if further is None:
                 break
-            branch, after = branch.get(words[after]), after + 1
-        if meaning is None:
-            kind = _PUNCTUATION.get(word) or ("comma" if word[0].isspace() else "")
-            if kind:
-                result.append(Token(kind, "", found[position].start(), found[position].end()))
-        elif meaning.kind != "ignore":
-            place = found[position].start(), found[end - 1].end()
-            result.append(
-                Token(meaning.kind, meaning.value, *place, meaning.findings, meaning.quality, meaning.place)
-            )
-        position = end
-    return result
+            end += 1
+            longer, branch = further
+            if longer is not None:
+                meaning, after = longer, end
+        if meaning is None or meaning.kind == "ignore":
+            continue
+        start = borders[2 * position]
+        if meaning is COMMA and found and found[-1].kind in ("negation", "negation after"):
+            meaning = TIGHT_COMMA if spans[-1][1] == start else meaning
+        found.append(meaning)
+        spans.append((start, borders[2 * after - 1]))
+    return found, spans

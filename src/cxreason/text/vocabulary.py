@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from cxreason.text import ontology
 from cxreason.text.lexicon_files import expand, rows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Meaning:
     """What one phrase contributes: a kind of word and its value.
 
     `findings` are what it names or, denied, excludes. `quality` is set where a size or a change also tells
     how a structure looks: "increased" markings. `place` is told by words inside the phrase: "apical cap".
+    Meanings are compared by identity, so that a tuple of them is looked up at once.
     """
 
     kind: str
@@ -27,6 +29,43 @@ class Meaning:
     findings: tuple[str, ...] = ()
     quality: str = ""
     place: str = ""
+
+
+NOTHING = Meaning("")
+COMMA = Meaning("comma")
+TIGHT_COMMA = Meaning("comma", "tight")
+"""A comma behind a negation, without a space between: "No, there is ..." denies nothing."""
+IS = Meaning("verb", "is")
+AND = Meaning("and")
+
+PUNCTUATION = {
+    ",": COMMA,
+    ";": Meaning("break"),
+    ":": Meaning("colon"),
+    "(": COMMA,
+    ")": COMMA,
+    "/": Meaning("or"),
+    "?": Meaning("uncertain"),
+    "--": COMMA,
+    "\u2013": COMMA,
+    "\u2014": COMMA,
+}
+
+
+@cache
+def _shape(kind: str, value: str, quality: str, place: str) -> Meaning:
+    return Meaning(kind, value, quality=quality, place=place)
+
+
+class _Shapes(dict[Meaning, Meaning]):
+    def __missing__(self, meaning: Meaning) -> Meaning:
+        value = "" if meaning.kind in ("finding", "abnormality") else meaning.value
+        self[meaning] = _shape(meaning.kind, value, meaning.quality, meaning.place)
+        return self[meaning]
+
+
+SHAPES = _Shapes()
+"""Meaning -> what it does in a clause, whichever finding it names: one and the same for all that do alike."""
 
 
 @cache
@@ -136,22 +175,31 @@ KINDS = (
 )
 """The kinds of cue, as `cues.tsv` may name them."""
 
-WORD = re.compile(r"[a-z]/[a-z]?\b|[a-z0-9']+|[,;:()/?]|--|\s-\s|[\u2013\u2014]")
+WORD = re.compile(r"([a-z]/[a-z]?\b|[a-z0-9']+|[,;:()/?]|--|\s-\s|[\u2013\u2014])")
 """A word of a phrase, or the punctuation that parts clauses. "s/p" and "w/o" are words."""
+
+Branch = tuple[Meaning | None, "dict[str, Branch] | None"]
+"""What a phrase that ends here means, and the words that may go on."""
 
 
 @cache
-def tree() -> dict:
-    """The phrases as a tree of words: each branch leads to the words that may follow; the key "" holds the
-    meaning of the phrase that ends there.
+def tree() -> dict[str, Branch]:
+    """The phrases, and the punctuation, as a tree of words.
 
-    >>> tree()["pleural"]["effusion"][""].value
+    >>> tree()["pleural"][1]["effusion"][0].value
     'pleural effusion'
     """
-    root: dict = {}
+    root: dict[str, Any] = {}
     for phrase, meaning in phrases().items():
         branch = root
         for word in phrase.split(" "):
             branch = branch.setdefault(word, {})
         branch[""] = meaning
-    return root
+
+    def closed(branch: dict[str, Any]) -> Branch:
+        meaning = branch.pop("", None)
+        return meaning, {word: closed(further) for word, further in branch.items()} or None
+
+    return {mark: (meaning, None) for mark, meaning in PUNCTUATION.items()} | {
+        word: closed(branch) for word, branch in root.items()
+    }
