@@ -352,13 +352,19 @@ def test_damage_gives_an_image_or_one_clear_line(whole_files, tmp_path_factory, 
 # ---- real files, where somebody has them
 
 
-@pytest.mark.skipif("CXREASON_DATA" not in os.environ, reason="CXREASON_DATA names no folder of real images")
-def test_real_files_are_read_and_the_monochrome1_twin_is_inverse():
-    images = Path(os.environ["CXREASON_DATA"]) / "images"
-    twins = {}
-    for path in sorted(images.iterdir()):
+def test_real_files_are_read_and_the_monochrome1_twin_is_inverse(shared_data):
+    pydicom = pytest.importorskip("pydicom")
+    twins, stored = {}, {}
+    for path in sorted((shared_data / "images").iterdir()):
         seen = read_image(path)
+        assert image_size(path) == seen.shape[::-1]
         assert seen.std() > 10, path
         if path.suffix == ".dcm":
-            twins[path.name.startswith("Fake_MONO")] = seen
-    assert (twins[True].astype(int) + twins[False] == 255).all()
+            file = pydicom.dcmread(path)
+            twins[file.PhotometricInterpretation], stored[path.name] = seen, file.pixel_array
+    assert (twins["MONOCHROME1"].astype(int) + twins["MONOCHROME2"] == 255).all()
+    first, second = stored.values()
+    assert (first == second).all()
+    assert (first.shape, first.dtype, first.min()) == ((1024, 1024), np.uint8, 0)
+    assert first.max() in (254, 255)  # decoders of JPEG differ by one
+    assert abs(int(first[60, 2]) - 8) <= 1

@@ -15,6 +15,7 @@ Layout:   data/radrestruct/{train,val,test}_qa_pairs/<report>.json, each a list 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def question(item: Any, file: Path) -> Question:
     kind, options, path = need(about, file, "answer_type", "options", "path")
     said, choices = _words(answers), _words(options)
     return Question(
-        text=encodings.answer(asked),
+        text=_plain(str(asked)),
         answers=said,
         options=choices,
         kind=KINDS.get(kind, "choice" if len(said) == 1 else "labels")
@@ -105,11 +106,15 @@ def question(item: Any, file: Path) -> Question:
         else "text",
         closed=True,
         type=str(path),
-        context="\n".join(
-            f"{encodings.answer(before)} {', '.join(_words(said))}" for before, said in history
-        ),
+        context="\n".join(f"{_plain(str(before))} {', '.join(_words(said))}" for before, said in history),
     )
 
 
 def _words(values: Any) -> tuple[str, ...]:
-    return tuple(encodings.answer(value) for value in values)
+    return tuple(_plain(str(value)) for value in values)
+
+
+@lru_cache(maxsize=16_384)
+def _plain(text: str) -> str:
+    """A question or an answer; the same few thousand come again in every report, and in every history."""
+    return encodings.answer(text)

@@ -142,14 +142,17 @@ def read_split(
     """image_id -> what the two tables of a split say of it; the test tables may have no readers."""
     readings: dict[str, Reading] = defaultdict(Reading)
     labels = need_file(folder, f"annotations/image_labels_{split}.csv", f"image_labels_{split}.csv")
+    plain = [name if isinstance(name, str) else name[0] for name in classes]
+    shared: dict[tuple[str, ...], dict[str, int]] = {}  # most readings are one of a few combinations
     for row in read_csv(labels, "image_id", *classes, optional=(READER,)):
-        plain = [name if isinstance(name, str) else name[0] for name in classes]
-        votes = encodings.labels(row, plain, labels)
-        readings[row["image_id"]].votes[row.get("rad_id", "")] = {
-            called(name, names): votes[encodings.finding(name)]
-            for name in plain
-            if encodings.finding(name) in votes
-        }
+        values = tuple(row[name] for name in plain)
+        if values not in shared:
+            seen = encodings.labels(row, plain, labels)
+            found = {name: seen.get(encodings.finding(name)) for name in plain}
+            shared[values] = {
+                called(name, names): value for name, value in found.items() if value is not None
+            }
+        readings[row["image_id"]].votes[row.get("rad_id", "")] = shared[values]
     table = need_file(folder, f"annotations/annotations_{split}.csv", f"annotations_{split}.csv")
     for row in read_csv(table, "image_id", "class_name", *CORNERS, optional=(READER,)):
         if row["image_id"] not in readings:
