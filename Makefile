@@ -21,6 +21,7 @@ check: .venv/.installed-dev
 
 docs: .venv/.installed-dev
 	$(BIN)/python docs/write_cli.py
+	$(BIN)/python docs/write_datasets.py
 	$(BIN)/python docs/write_rewards.py
 
 clean:

@@ -206,6 +206,12 @@ def test_a_column_that_is_missing_is_named_with_those_that_are_there(copy):
         list(mimic_cxr.read(copy))
 
 
+def test_image_paths_start_at_the_folder_that_was_read(copy):
+    (copy / TEXT / "mimic-cxr-reports").rename(copy / JPG / "mimic-cxr-reports")
+    images = [image for study in mimic_cxr.read(copy / JPG) for image in study.images]
+    assert all(image.startswith("files/p10/") and (copy / JPG / image).is_file() for image in images)
+
+
 def test_it_is_found_in_the_folder_or_up_to_two_below_and_nowhere_else(tree, tmp_path):
     assert held(tree)["mimic-cxr"] == tree / JPG
     assert mimic_cxr.find(tree / JPG) == tree / JPG

@@ -75,7 +75,7 @@ def text(value: Any) -> str:
     ('The lungs are clear.', '', '', '___ year old')
     """
     words = " ".join(str(value).split())
-    return "" if words.casefold() in _MISSING else words
+    return "" if len(words) < 5 and words.casefold() in _MISSING else words
 
 
 def view(value: Any) -> str:

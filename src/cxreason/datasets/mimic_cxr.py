@@ -78,22 +78,24 @@ def read(folder: Path) -> Iterator[Study]:
     split_of = splits(folder)
     labels = _labels(root)
     images = _by_study(root / need_file(root, METADATA).name)
-    report, image = None, None
+    report, place, ending = None, "", ""
     prior = {"patient": "", "study": ""}
     for (subject, order, study), rows in groupby(
         images, lambda row: (row["subject_id"], row["order"], row["study_id"])
     ):
         shown = sorted(rows, key=lambda row: (encodings.view_rank(row["view"]), row["dicom_id"]))
-        if report is None or image is None:
+        if report is None:
             report = report_reader(folder, subject, study)
-            image = image_reader(folder, root, subject, study, shown[0]["dicom_id"])
+            base, ending = image_place(folder, root, subject, study, shown[0]["dicom_id"])
+            place = relative(base / "files", folder).removesuffix("files")
+        where = f"{place}{study_folder(subject, study)}"
         parts = sections_of(report(subject, study))
         mined = labels(study)
         yield Study(
             id=study_id(study),
             dataset=NAME,
             patient_id=f"p{subject}",
-            images=tuple(relative(image(subject, study, row["dicom_id"]), folder) for row in shown),
+            images=tuple(f"{where}/{row['dicom_id']}{ending}" for row in shown),
             views=tuple(row["view"] for row in shown),
             split=split_of[subject],
             prior_id=prior["study"] if prior["patient"] == subject else "",
@@ -234,7 +236,7 @@ def report_reader(folder: Path, subject: str, study: str) -> Callable[[str, str]
         for place in PLACES:
             for files in sorted(folder.glob(f"{place}{name}"), reverse=True):
                 if (files.parent / f"{study_folder(subject, study)}.txt").exists():
-                    return lambda subject, study: _text(files.parent / f"{study_folder(subject, study)}.txt")
+                    return lambda subject, study: _text(f"{files.parent}/{study_folder(subject, study)}.txt")
     packed = find_file(folder, "mimic-cxr-reports.zip")
     if packed is None:
         raise DatasetError(
@@ -254,21 +256,20 @@ def report_reader(folder: Path, subject: str, study: str) -> Callable[[str, str]
     return unpacked
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123, Path is slow
+            return file.read()
     except OSError as error:
         raise DatasetError(f"{path}: expected the report of this study ({error.strerror}).") from None
 
 
-def image_reader(
-    folder: Path, root: Path, subject: str, study: str, dicom: str
-) -> Callable[[str, str, str], Path]:
-    """(subject, study, dicom_id) -> its image: the DICOM file where there is no JPEG of the first one."""
+def image_place(folder: Path, root: Path, subject: str, study: str, dicom: str) -> tuple[Path, str]:
+    """Below which folder the images lie as `study_folder` says, and their ending: JPEG, or DICOM where this
+    one is there as DICOM only."""
     where = study_folder(subject, study)
     if not (root / where / f"{dicom}.jpg").exists():
         found = find_file(folder, f"{where}/{dicom}.dcm")
         if found is not None:
-            base = found.parents[len(Path(where).parts)]
-            return lambda subject, study, dicom: base / study_folder(subject, study) / f"{dicom}.dcm"
-    return lambda subject, study, dicom: root / study_folder(subject, study) / f"{dicom}.jpg"
+            return found.parents[len(Path(where).parts)], ".dcm"
+    return root, ".jpg"

@@ -36,7 +36,7 @@ class Home:
         self._splits = mimic_cxr.splits(mimic)
         self.sections = lru_cache(maxsize=4096)(self._sections)
         self._report: Callable[[str, str], str] | None = None
-        self._image: Callable[[str, str, str], Path] | None = None
+        self._place: tuple[str, str] | None = None
 
     def who(self, subject: str, study: str) -> dict[str, Any]:
         """Patient, split and keys of a study, as `Study` has them; numbers with or without their letters."""
@@ -54,9 +54,11 @@ class Home:
     def image(self, subject: str, study: str, dicom: str) -> str:
         """An image, relative to the folder of the derived dataset."""
         subject, study = _number(subject, "p"), _number(study, "s")
-        if self._image is None:
-            self._image = mimic_cxr.image_reader(self._mimic, self._root, subject, study, dicom)
-        return relative(self._image(subject, study, dicom), self._folder)
+        if self._place is None:
+            base, ending = mimic_cxr.image_place(self._mimic, self._root, subject, study, dicom)
+            self._place = relative(base / "files", self._folder).removesuffix("files"), ending
+        place, ending = self._place
+        return f"{place}{mimic_cxr.study_folder(subject, study)}/{dicom}{ending}"
 
     def images(self, subject: str, study: str) -> dict[str, Any]:
         """All images of a study with their views and sizes, in the order in which they are shown."""

@@ -1,8 +1,7 @@
 """RadQA: questions about the findings and impressions of MIMIC-III reports, answered by words of these.
 
 Content:  3,074 questions about 1,009 reports, each asked about both sections where it has two.
-Labels:   spans of the text, several where annotators differ (`Question.also`); about a quarter has no
-          answer.
+Labels:   spans of the text, several where annotators differ (`Question.also`), none where there is no answer.
 Access:   PhysioNet, credentialed, with a data use agreement.
 Citation: Soni et al. 2022, https://aclanthology.org/2022.lrec-1.672
 Layout:   train.json, dev.json, test.json as SQuAD 2.0: data[].paragraphs[].context and .qas[]. The reports
