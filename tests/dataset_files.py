@@ -9,11 +9,11 @@ from pathlib import Path
 from PIL import Image
 
 
-def write_csv(path: Path, header: str, *rows: tuple, encoding: str = "utf-8") -> Path:
+def write_csv(path: Path, header: str, *rows: tuple, encoding: str = "utf-8", delimiter: str = ",") -> Path:
     """A table with this header line, packed where the name ends in .gz."""
     text = io.StringIO()
-    text.write(header + "\n")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    text.write(header.replace(",", delimiter) + "\n")
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return write_text(path, text.getvalue(), encoding)
 
 
@@ -28,10 +28,10 @@ def write_text(path: Path, text: str, encoding: str = "utf-8") -> Path:
     return path
 
 
-def write_picture(path: Path, width: int = 8, height: int = 6) -> Path:
+def write_picture(path: Path, width: int = 8, height: int = 6, mode: str = "L") -> Path:
     """A black PNG or JPEG, as the name says."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (width, height)).save(path)
+    Image.new(mode, (width, height)).save(path)
     return path
 
 
@@ -49,3 +49,10 @@ def write_dicom(path: Path, width: int, height: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     made.save_as(path, enforce_file_format=True)
     return path
+
+
+def rename_column(path: Path, name: str, other: str) -> None:
+    """Give a column of a table another name."""
+    head, line_end, rest = path.read_text(encoding="utf-8").partition("\n")
+    assert name in head
+    path.write_text(head.replace(name, other, 1) + line_end + rest, encoding="utf-8")

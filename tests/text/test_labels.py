@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxreason.text import label, observe
-from cxreason.text.labels import schemes
+from cxreason.text.labels import decided, schemes
 from cxreason.text.ontology import implies
 
 NIH = [
@@ -157,3 +157,19 @@ def test_labels_of_real_reports_agree_with_the_people_who_coded_them(shared_data
                 missed += coded and not read
                 invented += read and not coded
     assert 2 * right / (2 * right + missed + invented) > 0.94
+
+
+@pytest.mark.parametrize(
+    ("labels", "taken"),
+    [
+        (
+            {"atelectasis": -1, "edema": -1, "pleural effusion": -1},
+            {"atelectasis": 1, "edema": 1, "pleural effusion": 1},
+        ),
+        ({"cardiomegaly": -1, "consolidation": -1}, {"cardiomegaly": 0, "consolidation": 0}),
+        ({"pneumonia": -1, "fracture": -1}, {}),
+        ({"edema": 0, "cardiomegaly": 1, "pneumonia": 1}, {"edema": 0, "cardiomegaly": 1, "pneumonia": 1}),
+    ],
+)
+def test_of_uncertain_labels_three_count_as_present_two_as_absent_and_the_rest_not_at_all(labels, taken):
+    assert decided(labels) == taken

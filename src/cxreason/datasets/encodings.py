@@ -10,6 +10,7 @@ import ast
 import math
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,27 @@ _VIEWS = {
     "ANTEROPOSTERIOR": "AP",
     "L": "LATERAL",
     "LAT": "LATERAL",
+    "LARGELATERAL": "LATERAL",
+    "APHORIZONTAL": "AP",
+    "OBLICUA": "OBLIQUE",
+    "LTDECUB": "LLD",
     "N/A": "",
     "UNKNOWN": "",
+    "UNK": "",
     "GENERICA": "",
     "EXCLUDE": "",
 }
 YES_NO = ("yes", "no")
 _MISSING = {"", "none", "nan", "null", "n/a"}
-_FINDINGS = {"effusion": "pleural effusion", "infiltration": "infiltrate", "normal": "no finding"}
+_FINDINGS = {
+    "effusion": "pleural effusion",
+    "heart insufficiency": "heart failure",
+    "infiltrates": "infiltrate",
+    "infiltration": "infiltrate",
+    "normal": "no finding",
+    "pulmonary edema": "edema",
+    "pulmonary fibrosis": "fibrosis",
+}
 _VALUES = {"1": 1, "1.0": 1, "0": 0, "0.0": 0, "-1": -1, "-1.0": -1}
 
 
@@ -78,13 +92,14 @@ def text(value: Any) -> str:
     return "" if len(words) < 5 and words.casefold() in _MISSING else words
 
 
+@lru_cache(maxsize=1024)
 def view(value: Any) -> str:
     """A view by its name here; one that nobody knows keeps its own, in capitals, and none is empty.
 
     >>> view("Antero-posterior"), view("POSTERO_ANTERIOR"), view("L"), view(None), view("LL")
     ('AP', 'PA', 'LATERAL', '', 'LL')
     """
-    name = text(value).upper().replace("_", " ").strip()
+    name = " ".join(text(value).upper().replace("_", " ").split())
     return _VIEWS.get(re.sub(r"[ \-]", "", name), name)
 
 
@@ -93,6 +108,7 @@ def view_rank(name: str) -> int:
     return VIEWS.index(name) if name in VIEWS else len(VIEWS)
 
 
+@lru_cache(maxsize=1024)
 def sex(value: Any) -> str:
     """M or F; another or an unknown one is empty.
 
@@ -102,6 +118,7 @@ def sex(value: Any) -> str:
     return {"M": "M", "F": "F", "MALE": "M", "FEMALE": "F"}.get(text(value).upper(), "")
 
 
+@lru_cache(maxsize=1024)
 def age(value: Any) -> float | None:
     """Years, from a number, a DICOM age ("058Y", "002D") or a group ("85 or more" is 85).
 
@@ -115,6 +132,7 @@ def age(value: Any) -> float | None:
     return round(years, 4) if years <= 120 else None  # the oldest table of ChestX-ray14 knows ages of 400
 
 
+@lru_cache(maxsize=1024)
 def finding(name: str) -> str:
     """A label in the words of the findings here (`text/ontology.py`): small letters, blanks, one name each.
 
@@ -134,7 +152,7 @@ def labels(row: Mapping[str, str], names: Iterable[str], path: Path) -> dict[str
     found = {}
     for name in names:
         value = row[name].strip()
-        if value.casefold() in _MISSING:
+        if not value or value.casefold() in _MISSING:
             continue
         if value not in _VALUES:
             raise DatasetError(f"{path}: expected 1, 0, -1 or nothing under {name}; found {value!r}.")

@@ -16,12 +16,15 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from cxreason.errors import UserError
 
+Key = TypeVar("Key", bound=Hashable)
+Row = Mapping[str, str]
 Column = str | tuple[str, ...]
 """A column's name, or the name used here with the other spellings that are known of it."""
 
@@ -29,6 +32,9 @@ _NUMBER_GOES_ON = {"", *".eE+-0123456789"}
 
 PLACES = ("", "*/", "*/*/")
 """Where a dataset's files may lie in a folder: in it, or up to two folders below."""
+
+MOST_FOLDERS = 1000
+"""A folder with more folders than this holds patients or studies, and no tables in them."""
 
 
 class DatasetError(UserError):
@@ -77,11 +83,28 @@ def need_images(folder: Path, first: str, *places: str) -> Path:
     return found.parents[len(PurePosixPath(first).parts) - 1]
 
 
+def candidates(folder: Path, *names: str) -> Iterator[Path]:
+    """What has one of the names in a folder or up to two folders below it: the nearest first, and of those as
+    near the newest version."""
+    below = _folders(folder)
+    for level in ([folder], below, (inner for one in below for inner in _folders(one))):
+        yield from sorted(
+            {path for place in level for name in names for path in place.glob(name)}, reverse=True
+        )
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folders in a folder; none where they are so many that each is a patient."""
+    with contextlib.suppress(OSError):
+        found = [Path(entry) for entry in os.scandir(folder) if entry.is_dir()]
+        if len(found) <= MOST_FOLDERS:
+            return found
+    return []
+
+
 def _found(folder: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
-        for place in PLACES:
-            packed_or_not = (*folder.glob(f"{place}{name}"), *folder.glob(f"{place}{name}.gz"))
-            yield from sorted(packed_or_not, reverse=True)
+        yield from candidates(folder, name, f"{name}.gz")
 
 
 def need_file(folder: Path, *names: str) -> Path:
@@ -111,6 +134,30 @@ def relative(path: Path, folder: Path) -> str:
     '../mimic/files/1.jpg'
     """
     return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def prefix(root: Path, folder: Path) -> str:
+    """What stands before paths below `root` so that they are relative to `folder`; empty where both are one.
+
+    >>> prefix(Path("data/nih"), Path("data")), prefix(Path("data"), Path("data"))
+    ('nih/', '')
+    """
+    return "" if (path := relative(root, folder)) == "." else f"{path}/"
+
+
+def whichever(folder: Path, *ways: Callable[[Row], str]) -> Callable[[Row], str]:
+    """What gives the path of a row's image below a folder, where a release can be unpacked in several ways.
+
+    It is the first way by which an image is there; until one was found, the first of all.
+    """
+    found: list[Callable[[Row], str]] = []
+
+    def path_of(row: Row) -> str:
+        if not found:
+            found.extend(way for way in ways if (folder / way(row)).is_file())
+        return (found or ways)[0](row)
+
+    return path_of
 
 
 @contextlib.contextmanager
@@ -144,7 +191,11 @@ def read_csv(
         lines = csv.reader(file, delimiter=delimiter)
         try:
             header = _header(path, next(lines, None), columns, optional)
+            while header and not header[-1]:  # below columns without a name there may be blanks or nothing
+                header.pop()
             for values in lines:
+                if len(values) > len(header) and not any(values[len(header) :]):
+                    values = values[: len(header)]
                 if len(values) != len(header):
                     if not values:
                         continue
@@ -157,6 +208,12 @@ def read_csv(
             raise DatasetError(
                 f"{path}: cannot be read as a table near line {lines.line_num} ({error})."
             ) from None
+
+
+def read_header(path: Path) -> tuple[str, ...]:
+    """The names of the columns of a table."""
+    with open_text(path) as file:
+        return tuple(name.strip() for name in next(csv.reader(file), ()))
 
 
 def _header(
@@ -204,8 +261,27 @@ def read_table(path: Path, *columns: Column) -> Any:
                 strings_can_be_null=False,
             ),
         )
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise DatasetError(f"{path}: cannot be read as a table ({error}).") from None
+
+
+def read_gathered(
+    path: Path, key: Callable[[dict[str, str]], Key], keyed_by: Sequence[Column], *columns: Column
+) -> Iterator[tuple[Key, list[dict[str, str]]]]:
+    """The rows of a table that belong together, such as the images of a study, wherever they stand in it.
+
+    `key` tells what a row belongs to from the columns `keyed_by`. These are read twice, so that no more rows
+    are held than those that wait for others of their own.
+    """
+    sizes: Counter[Key] = Counter()
+    for batch in read_table(path, *keyed_by).to_batches(max_chunksize=16_384):
+        sizes.update(map(key, batch.to_pylist()))
+    waiting: dict[Key, list[dict[str, str]]] = defaultdict(list)
+    for row in read_csv(path, *keyed_by, *columns):
+        own = key(row)
+        waiting[own].append(row)
+        if len(waiting[own]) == sizes[own]:
+            yield own, waiting.pop(own)
 
 
 def read_lines(path: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ exclude" are doubt. Which concept counts for which label is data, `lexicon/label
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -22,6 +23,8 @@ from cxreason.text.sections import sections, sentences
 Scheme = Literal["nih14", "chexpert14"]
 NO_FINDING_LABEL = NO_FINDING.title()
 
+UNCERTAIN_AS = {"atelectasis": 1, "edema": 1, "pleural effusion": 1, "cardiomegaly": 0, "consolidation": 0}
+"""What an uncertain label of CheXpert counts as where one has to decide; so does CheXinstruct."""
 
 ASSERTED: dict[str, dict[tuple[str, str], int]] = {
     "nih14": {("present", ""): 1, ("uncertain", "alternative"): 1},
@@ -86,6 +89,16 @@ def of_sentence(scheme: str, sentence: str) -> tuple[tuple[str, int], ...]:
             for name in _given(scheme, seen.finding):
                 found[name] = 1 if found.get(name) == 1 else value
     return tuple(found.items())
+
+
+def decided(labels: Mapping[str, int]) -> dict[str, int]:
+    """Labels without doubt: five uncertain findings count as one or the other, the rest are left out.
+
+    >>> decided({"edema": -1, "cardiomegaly": -1, "pneumonia": -1, "fracture": 1})
+    {'edema': 1, 'cardiomegaly': 0, 'fracture': 1}
+    """
+    taken = {name: UNCERTAIN_AS.get(name) if value == -1 else value for name, value in labels.items()}
+    return {name: value for name, value in taken.items() if value is not None}
 
 
 def label(report: str, scheme: Scheme = "nih14") -> dict[str, int | None]:
