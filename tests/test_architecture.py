@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": GROUND | {"text", "imaging"},
     "datasets": GROUND | {"text", "imaging"},
     "phantom": STAGE | {"machine", "text", "imaging"},  # machine: as many processes as there are cores
-    "tasks": GROUND | {"answers", "text"},
+    "tasks": GROUND | {"answers", "text", "imaging"},
     "build": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks"},
     "mining": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "endpoint"},
     "rewards": GROUND | {"answers", "evaluation"},

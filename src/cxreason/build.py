@@ -110,7 +110,7 @@ def _candidates(recipe: BuildRecipe) -> Iterator[Candidate]:
             for task in recipe.tasks:
                 for topic in TASKS[task].topics(study):
                     order = content_id(recipe.seed, study.dataset, study.id, task, topic.subject)
-                    prior = study.prior_id if task == "temporal" else ""
+                    prior = study.prior_id if TASKS[task].prior else ""
                     yield Candidate(source, study.id, prior, task, study.split, topic, order)
         for study_id, prior_id in prior_of.items():
             if patient_of.get(prior_id) != patient_of[study_id]:

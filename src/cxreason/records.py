@@ -219,6 +219,8 @@ class Sample:
     """`Study.keys` of its study."""
     official_id: str = ""
     """Id of the question in the dataset that published it; empty where it was asked here."""
+    option_style: str = ""
+    """How the options are marked, as in "(a)", where the sample says so; empty leaves it to the dialect."""
 
     @property
     def facts(self) -> str:

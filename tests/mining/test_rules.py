@@ -10,7 +10,7 @@ from cxreason.mining.rules import Step, gather, mine_sample, phrases, plan, word
 from cxreason.mining.run import MAX_WORDS, find_excess, find_leak, find_unfounded, mine_one
 from cxreason.phantom.generate import studies
 from cxreason.records import Sample
-from cxreason.tasks import TASKS, samples
+from cxreason.tasks import RADRBENCH, samples
 from cxreason.text import observe
 from cxreason.text.ontology import FINDINGS, implies
 
@@ -20,7 +20,7 @@ def ask(num_studies: int = 250, seed: int = 7) -> list[Sample]:
     drawn = {one.study.id: one.study for one in studies(seed, num_studies)}
     asked = []
     for study in drawn.values():
-        for task in TASKS:
+        for task in RADRBENCH:
             found = list(samples(study, drawn.get(study.prior_id), task, random.Random(study.id)))
             asked += found[:2]
     return asked
@@ -29,7 +29,7 @@ def ask(num_studies: int = 250, seed: int = 7) -> list[Sample]:
 @pytest.fixture(scope="module")
 def mined() -> list[Sample]:
     outcomes = [mine_one(sample) for sample in ask()]
-    assert set(TASKS) == {sample.task for sample, problem in outcomes if not problem}
+    assert set(RADRBENCH) == {sample.task for sample, problem in outcomes if not problem}
     return [sample for sample, problem in outcomes if not problem]
 
 
@@ -65,7 +65,7 @@ def test_problem_and_plan_assert_nothing(mined):
 
 
 def test_every_problem_and_plan_of_the_data_file_asserts_nothing():
-    for task in TASKS:
+    for task in RADRBENCH:
         for slot in ("problem", "plan"):
             assert len(wording()[task][slot]) >= 3
             for sentence in wording()[task][slot]:
@@ -91,7 +91,7 @@ def test_every_finding_is_worded_and_read_back_with_side_size_and_place():
 
 
 def test_chains_are_short(mined):
-    words = {task: [len(one.reasoning.split()) for one in mined if one.task == task] for task in TASKS}
+    words = {task: [len(one.reasoning.split()) for one in mined if one.task == task] for task in RADRBENCH}
     means = {task: sum(counts) / len(counts) for task, counts in words.items()}
     # What the paper's chains take is 107 to 220 words; the tiny model has to learn these in minutes.
     assert means["binary"] <= 40

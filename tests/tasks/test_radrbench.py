@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from cxreason.records import Sample, Study
-from cxreason.tasks import TASKS, samples
+from cxreason.tasks import RADRBENCH, samples
 from cxreason.tasks.radrbench import present
 from cxreason.text.ontology import FINDINGS, NO_FINDING
 
@@ -102,7 +102,7 @@ def test_a_device_neither_worsens_nor_improves():
     assert ask(study, "temporal") == []
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", RADRBENCH)
 def test_the_same_dice_give_the_same_sample(task):
     labels = {**dict.fromkeys(FINDINGS[:8], 0), "edema": 1, "cardiomegaly": 1}
     study = study_with(labels, prior_id="s0", changes={"edema": "stable"})

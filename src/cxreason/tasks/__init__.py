@@ -1,13 +1,13 @@
 """What can be asked about a study: Study -> Sample.
 
-`TASKS` lists every task in one plain dict. A task says which topics a study offers and how one of them is
+`TASKS` lists every task in one plain dict: the five of RadRBench-CXR, all of CheXinstruct and what CheXbench
+adds, under the short names that recipes use. A task says which topics a study offers and how one of them is
 asked; `build.py` chooses among the topics of a whole corpus so that answers are balanced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -15,44 +15,55 @@ from typing import NamedTuple
 
 import yaml
 
-from cxreason.records import Kind, Sample, Study, content_id
-from cxreason.tasks import radrbench
-from cxreason.tasks.radrbench import Asked, Topic
+from cxreason.records import Box, Sample, Study, content_id
+from cxreason.tasks import generation, grounding, radrbench
+from cxreason.tasks.asking import STYLES, Asked, Given, Task, Topic
 
-__all__ = ["TASKS", "Draft", "Task", "Topic", "complete", "draft", "random_for", "sample", "samples"]
+__all__ = [
+    "RADRBENCH",
+    "TASKS",
+    "Asked",
+    "Draft",
+    "Given",
+    "Task",
+    "Topic",
+    "complete",
+    "draft",
+    "questions",
+    "random_for",
+    "sample",
+    "samples",
+]
+
+RADRBENCH = tuple(radrbench.TASKS)
+"""The tasks of RadRBench-CXR, for which reasoning is mined by rule."""
+
+TASKS: dict[str, Task] = {**radrbench.TASKS, **grounding.TASKS, **generation.TASKS}
 
 EVEN = dict.fromkeys(radrbench.LABELS, 1.0)
 """How often each label is right where nobody has counted."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """One way of asking: the kind of its answer, the topics of a study, and options with gold answer."""
-
-    kind: Kind
-    topics: Callable[[Study], list[Topic]]
-    ask: Callable[[Study, Topic, Random, Mapping[str, float]], Asked]
-    values: tuple[str, ...] = ()
-    """Where given, the values that every group needs equally often."""
-
-
-TASKS: dict[str, Task] = {
-    "binary": Task("choice", radrbench.binary_topics, radrbench.ask_binary, values=("yes", "no")),
-    "single": Task("choice", radrbench.single_topics, radrbench.ask_single),
-    "multiple": Task("choice", radrbench.multiple_topics, radrbench.ask_multiple),
-    "anomaly": Task("labels", radrbench.anomaly_topics, radrbench.ask_open),
-    "temporal": Task("choice", radrbench.temporal_topics, radrbench.ask_temporal, values=radrbench.CHANGES),
-}
-
-
 @cache
-def _questions() -> dict[str, str]:
-    return yaml.safe_load((Path(__file__).parent / "questions.yaml").read_text(encoding="utf-8"))
+def questions() -> dict[str, tuple[str, ...]]:
+    """Wording -> its templates, from the files in `questions/`.
+
+    >>> questions()["binary"]
+    ('Does this chest X-ray show {finding}?',)
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for file in sorted((Path(__file__).parent / "questions").glob("*.yaml")):
+        for name, templates in yaml.safe_load(file.read_text(encoding="utf-8")).items():
+            if name in found:
+                raise ValueError(f"{file}: the wording {name!r} stands in two files")
+            found[name] = (templates,) if isinstance(templates, str) else tuple(templates)
+    return found
 
 
 def random_for(study: Study, task: str, topic: Topic, seed: int = 0) -> Random:
     """The dice of one sample. They depend on nothing else, so the order of processing does not matter."""
-    return Random(content_id(seed, study.dataset, study.id, task, topic.subject))
+    number = (topic.number,) if topic.number else ()
+    return Random(content_id(seed, study.dataset, study.id, task, topic.subject, *number))
 
 
 class Draft(NamedTuple):
@@ -67,6 +78,12 @@ class Draft(NamedTuple):
     answer: str
     options: tuple[str, ...] = ()
     subject: str = ""
+    kind: str = ""
+    """The kind of answer, where a task has several; else empty."""
+    images: tuple[str, ...] | None = None
+    """What is shown, as paths of the studies; None is every image, or of two examinations the first each."""
+    option_style: str = ""
+    official_id: str = ""
 
 
 def draft(
@@ -76,40 +93,49 @@ def draft(
     topic: Topic,
     rng: Random,
     frequency: Mapping[str, float] | None = None,
+    others: Sequence[Study] = (),
 ) -> Draft:
     """One topic of a study as a question with its answer, without what is the study's own.
 
     `frequency` says how often each label is the right answer in the corpus; without it wrong labels are
-    drawn evenly. A temporal task without `prior` is a fault.
+    drawn evenly. A task without the prior or the others that it needs is a fault.
     """
-    if task == "temporal" and prior is None:
-        raise ValueError(f"study {study.id}: a temporal question needs its prior study {study.prior_id!r}")
-    asked = TASKS[task].ask(study, topic, rng, EVEN if frequency is None else frequency)
-    question = _questions()[task].format(finding=topic.subject)
+    way = TASKS[task]
+    if way.prior and prior is None:
+        raise ValueError(f"study {study.id}: a {task} question needs its prior study {study.prior_id!r}")
+    if len(others) != way.company and (others or not topic.alone):
+        raise ValueError(f"study {study.id}: a {task} question needs {way.company} others, not {len(others)}")
+    given = Given(EVEN if frequency is None else frequency, prior if way.prior else None, others)
+    asked = way.ask(study, topic, rng, given)
+    question = asked.question
+    if not question:
+        templates = questions()[asked.wording or task]
+        template = templates[0] if len(templates) == 1 else rng.choice(templates)
+        question = template.format_map(asked.fill) if asked.fill else template
     return Draft(
         id=content_id(study.dataset, study.id, task, topic.subject, question, asked.options, asked.answer),
         question=question,
         answer=asked.answer,
         options=asked.options,
-        subject=topic.subject if task in ("binary", "temporal") else "",
+        subject=asked.subject,
+        kind=asked.kind or "",
+        images=asked.images,
+        option_style=rng.choice(STYLES) if asked.styled else "",
+        official_id=asked.official_id,
     )
 
 
 def complete(drawn: Draft, study: Study, prior: Study | None, task: str) -> Sample:
     """A draft with what is its study's own: images, report, labels, boxes; image paths stay the study's."""
-    # One frontal view each for a comparison: the question announces exactly two images.
-    images = (prior.images[0], study.images[0]) if task == "temporal" and prior else study.images
-    shift = len(images) - 1 if task == "temporal" else 0
-    boxes = tuple(
-        type(box)(box.label, box.x1, box.y1, box.x2, box.y2, box.image + shift)
-        for box in study.boxes
-        if box.image + shift < len(images)
-    )
+    way, images = TASKS[task], drawn.images
+    prior = prior if way.prior else None
+    if images is None:  # a comparison announces exactly two images: one frontal view each
+        images = (prior.images[0], study.images[0]) if prior else study.images
     return Sample(
         id=drawn.id,
         dataset=study.dataset,
         task=task,
-        kind=TASKS[task].kind,
+        kind=drawn.kind or way.kind,
         patient_id=study.patient_id,
         study_id=study.id,
         split=study.split,
@@ -119,9 +145,35 @@ def complete(drawn: Draft, study: Study, prior: Study | None, task: str) -> Samp
         options=drawn.options,
         subject=drawn.subject,
         report=study.report,
-        prior_report=prior.report if task == "temporal" and prior else "",
-        boxes=boxes,
+        prior_report=prior.report if prior else "",
+        boxes=_on_shown(study, images),
         labels=study.labels,
+        views=() if way.about_views else _views(images, study, prior),
+        sex=study.sex,
+        age=study.age,
+        groups=study.keys,
+        official_id=drawn.official_id,
+        option_style=drawn.option_style,
+    )
+
+
+def _views(images: tuple[str, ...], *studies: Study | None) -> tuple[str, ...]:
+    """The views of what is shown, empty where they are not known."""
+    view_of = {
+        path: view for one in studies if one for path, view in zip(one.images, one.views, strict=False)
+    }
+    return tuple(view_of[path] for path in images) if all(map(view_of.get, images)) else ()
+
+
+def _on_shown(study: Study, images: tuple[str, ...]) -> tuple[Box, ...]:
+    """The boxes of the study that lie on an image that is shown."""
+    if not study.boxes or images == study.images:
+        return study.boxes
+    where = {number: images.index(path) for number, path in enumerate(study.images) if path in images}
+    return tuple(
+        Box(box.label, box.x1, box.y1, box.x2, box.y2, where[box.image], box.phrase, box.reader)
+        for box in study.boxes
+        if box.image in where
     )
 
 
@@ -132,19 +184,24 @@ def sample(
     topic: Topic,
     rng: Random,
     frequency: Mapping[str, float] | None = None,
+    others: Sequence[Study] = (),
 ) -> Sample:
     """One topic of a study as a whole sample: `draft`, then `complete`."""
-    return complete(draft(study, prior, task, topic, rng, frequency), study, prior, task)
+    return complete(draft(study, prior, task, topic, rng, frequency, others), study, prior, task)
 
 
-def samples(study: Study, prior: Study | None, task: str, rng: Random) -> Iterator[Sample]:
-    """Every sample of one task that a study offers.
+def samples(
+    study: Study, prior: Study | None, task: str, rng: Random, others: Sequence[Study] = ()
+) -> Iterator[Sample]:
+    """Every sample of one task that a study offers, with its prior and the others at hand.
 
     >>> study = Study("a", "d", "p", ("a.png",), labels={"edema": 1, "fracture": -1})
     >>> [one.question for one in samples(study, None, "binary", Random(0))]
     ['Does this chest X-ray show edema?']
     """
-    if task == "temporal" and prior is None:
+    way = TASKS[task]
+    if way.prior and prior is None:
         return
-    for topic in TASKS[task].topics(study):
-        yield sample(study, prior, task, topic, rng)
+    for topic in way.topics(study):
+        if len(others) >= way.company or topic.alone:
+            yield sample(study, prior, task, topic, rng, others=others[: way.company])

@@ -13,12 +13,12 @@ distractor here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from random import Random
 
-from cxreason.answers import choice, labels
+from cxreason.answers import labels
 from cxreason.records import Study
+from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled
 from cxreason.text.ontology import FINDINGS, NO_FINDING, implies
 
 CHANGES = ("worsening", "stable", "improving")
@@ -27,26 +27,6 @@ COURSES = {**dict(zip(CHANGES, CHANGES, strict=True)), "new": "worsening", "reso
 WITHOUT_COURSE = ("support devices",)
 LABELS = (*FINDINGS, NO_FINDING)
 SET_SIZES = (2, 3)
-
-
-@dataclass(frozen=True)
-class Topic:
-    """One thing that can be asked about a study, and what is true of it.
-
-    Topics with one `group` are balanced over their `value`s: as many yes as no for a finding.
-    """
-
-    group: str
-    value: str
-    subject: str = ""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Options and gold answer, as the answer kind of the task writes it."""
-
-    options: tuple[str, ...]
-    answer: str
 
 
 def present(study: Study) -> tuple[str, ...]:
@@ -75,12 +55,6 @@ def is_normal(study: Study) -> bool:
     return study.labels.get(NO_FINDING) == 1 and not any(judged)
 
 
-def _shuffled(options: Iterable[str], truth: str, rng: Random) -> Asked:
-    order = list(options)
-    rng.shuffle(order)
-    return Asked(tuple(order), choice.write(truth, order))
-
-
 def draw(among: Sequence[str], count: int, frequency: Mapping[str, float], rng: Random) -> list[str]:
     """`count` different labels, likelier where `frequency` is higher; unlisted labels are unlikely, not out.
 
@@ -100,8 +74,14 @@ def binary_topics(study: Study) -> list[Topic]:
     ]
 
 
-def ask_binary(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
-    return _shuffled(("Yes", "No"), topic.value.capitalize(), rng)
+def ask_binary(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
+    return ask_yes_no(topic, rng)
+
+
+def ask_yes_no(topic: Topic, rng: Random) -> Asked:
+    """Whether the subject of a topic is to be seen, where its value is the answer."""
+    finding = topic.subject
+    return shuffled(("Yes", "No"), topic.value.capitalize(), rng, fill={"finding": finding}, subject=finding)
 
 
 def single_topics(study: Study) -> list[Topic]:
@@ -111,9 +91,9 @@ def single_topics(study: Study) -> list[Topic]:
     return [Topic(group=label, value=label, subject=label) for label in truths]
 
 
-def ask_single(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
-    wrong = draw(absent(study, with_no_finding=True), 3, frequency, rng)
-    return _shuffled((topic.value, *wrong), topic.value, rng)
+def ask_single(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
+    wrong = draw(absent(study, with_no_finding=True), 3, given.frequency, rng)
+    return shuffled((topic.value, *wrong), topic.value, rng)
 
 
 def multiple_topics(study: Study) -> list[Topic]:
@@ -123,7 +103,7 @@ def multiple_topics(study: Study) -> list[Topic]:
     return [Topic(group=str(len(truth)), value=", ".join(truth), subject=", ".join(truth))]
 
 
-def ask_multiple(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
+def ask_multiple(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
     """Four sets in a two-by-two design: each part of the truth is kept or exchanged.
 
     With two distractors that share labels with the truth and one that shares none, every label stands in
@@ -133,11 +113,11 @@ def ask_multiple(study: Study, topic: Topic, rng: Random, frequency: Mapping[str
     truth = list(present(study))
     rng.shuffle(truth)
     kept, exchanged = truth[:1], truth[1:]
-    others = draw(absent(study), len(truth), frequency, rng)
+    others = draw(absent(study), len(truth), given.frequency, rng)
     rng.shuffle(others)
     sets = [kept + exchanged, kept + others[1:], others[:1] + exchanged, others]
     options = [", ".join(sorted(one, key=FINDINGS.index)) for one in sets]
-    return _shuffled(options, topic.value, rng)
+    return shuffled(options, topic.value, rng)
 
 
 def anomaly_topics(study: Study) -> list[Topic]:
@@ -149,7 +129,7 @@ def anomaly_topics(study: Study) -> list[Topic]:
     return [Topic(group=str(min(len(found), 3)), value=labels.write(found))]
 
 
-def ask_open(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
+def ask_open(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
     return Asked((), topic.value)
 
 
@@ -163,5 +143,15 @@ def temporal_topics(study: Study) -> list[Topic]:
     ]
 
 
-def ask_temporal(study: Study, topic: Topic, rng: Random, frequency: Mapping[str, float]) -> Asked:
-    return _shuffled(CHANGES, topic.value, rng)
+def ask_temporal(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
+    finding = topic.subject
+    return shuffled(CHANGES, topic.value, rng, fill={"finding": finding}, subject=finding)
+
+
+TASKS: dict[str, Task] = {
+    "binary": Task("choice", binary_topics, ask_binary, values=("yes", "no")),
+    "single": Task("choice", single_topics, ask_single),
+    "multiple": Task("choice", multiple_topics, ask_multiple),
+    "anomaly": Task("labels", anomaly_topics, ask_open),
+    "temporal": Task("choice", temporal_topics, ask_temporal, values=CHANGES, prior=True),
+}

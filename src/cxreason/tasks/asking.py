@@ -1,0 +1,100 @@
+"""What a task is: the topics that a study offers, and how one of them is asked.
+
+A task never looks beyond the study, its prior and the few other studies that it is given, so samples can be
+made in any order and by any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from cxreason.answers import choice
+from cxreason.records import Kind, Study
+
+STYLES = ("A.", "A)", "(a)", "plain")
+"""How options may be marked where a task shuffles that too; "" in a sample leaves it to the dialect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One thing that can be asked about a study, and what is true of it.
+
+    Topics with one `group` are balanced over their `value`s: as many yes as no for a finding.
+    """
+
+    group: str
+    value: str
+    subject: str = ""
+    number: int = 0
+    """Which image, question or passage of the study it is about."""
+    alone: bool = False
+    """Of a task that wants company: it can be asked without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Options and gold answer, as the answer kind of the task writes it, and what the question shows."""
+
+    options: tuple[str, ...]
+    answer: str
+    wording: str = ""
+    """Whose templates ask it, where a task asks in several ways; else those of the task."""
+    fill: Mapping[str, str] = field(default_factory=dict)
+    """What stands in the blanks of the template."""
+    question: str = ""
+    """The question itself, where the dataset brings it."""
+    images: tuple[str, ...] | None = None
+    """What is shown; None is every image of the study."""
+    kind: Kind | None = None
+    """The kind of answer, where it is not that of the task."""
+    subject: str = ""
+    official_id: str = ""
+    """The id of the question in the dataset that brings it."""
+    styled: bool = False
+    """Whether the marks of the options are drawn too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a task may use beside the study."""
+
+    frequency: Mapping[str, float]
+    """How often each label is right in the corpus: wrong ones are drawn as often."""
+    prior: Study | None = None
+    others: Sequence[Study] = ()
+    """Studies of other patients that say other things. Whoever is shown among mine has me among theirs, so
+    that each text is right and wrong equally often."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One way of asking: the kind of its answer, the topics of a study, and options with gold answer."""
+
+    kind: Kind
+    topics: Callable[[Study], list[Topic]]
+    ask: Callable[[Study, Topic, Random, Given], Asked]
+    values: tuple[str, ...] = ()
+    """Where given, the values that every group needs equally often."""
+    title: str = ""
+    """The name under which CheXinstruct publishes it."""
+    prior: bool = False
+    """Asks about two examinations of one patient, the earlier one shown first."""
+    about_views: bool = False
+    """Whether the views of the images would answer the question."""
+    company: int = 0
+    """How many other studies a question is made with."""
+    says: Callable[[Study], str] = field(default=lambda study: study.patient_id)
+    """What a study says: those that stand together say different things."""
+
+
+def shuffled(options: Iterable[str], truth: str, rng: Random, **more) -> Asked:
+    """A choice among the options in any order.
+
+    >>> shuffled(("Yes", "No"), "No", Random(0)).answer in "AB"
+    True
+    """
+    order = list(options)
+    rng.shuffle(order)
+    return Asked(tuple(order), choice.write(truth, order), **more)

@@ -1,0 +1,140 @@
+"""What a report says by comparison with an earlier examination, and the same report without it.
+
+A model that sees one examination cannot know what is new, so a text that it should write must not say so.
+The comparing words are cut where a whole statement remains ("a left effusion, new since the prior study"),
+and the sentence is left out where none would ("The effusion has resolved.", "Heart size is unchanged.").
+
+    >>> without_comparison("A small left effusion, new since the prior study. Heart size is unchanged.")
+    'A small left effusion.'
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from cxreason.text.sections import sentences
+
+_ADVERB = (
+    r"(?:(?:slightly|mildly|minimally|moderately|markedly|significantly|somewhat|grossly|essentially|largely"
+    r"|overall|relatively|now|again|interval(?:ly)?)\s+)*"
+)
+_CHANGED = (
+    r"(?:unchanged|stable|new(?:ly)?|increas(?:ed|ing)|decreas(?:ed|ing)|improv(?:ed|ing)|worse(?:n(?:ed|ing))?"
+    r"|larger|smaller|similar|persist(?:ent|s|ing)?|progress(?:ed|ing)|(?:newly )?(?:appeared|developed)"
+    r"|(?:more|less)(?:\s+(?:conspicuous|prominent|extensive)|(?=\s+than)))"
+)
+_ASPECT = r"(?:\s+in\s+(?:size|extent|appearance|position|severity|degree|configuration))?"
+_EARLIER = (
+    r"(?:\s*,?\s*(?:as\s+|when\s+)?(?:since|from|than(?:\s+on)?|to|with|compared\s+(?:to|with)|in\s+comparison\s+(?:to|with)"
+    r"|relative\s+to)\s+(?:the\s+|a\s+)?(?:most\s+recent\s+|recent\s+|immediate\s+)?"
+    r"(?:prior|previous|earlier|preceding|last)\b"
+    r"(?:\s+(?:chest|study|studies|exam(?:ination)?s?|films?|radiographs?|x-?rays?|images?|imaging|ct))*"
+    r"|\s+in\s+the\s+interval)"
+)
+COMPARES = re.compile(
+    r"\b(?:prior|previous(?:ly)?|earlier|preceding|interval(?:ly)?|compar(?:ed|ison|able|ative)|again|anew"
+    r"|unchanged|(?:no|without|little|minimal|any)\s+(?:\w+\s+)?change|changed|new(?:ly)?|stable|stability"
+    r"|worse\w*|improv\w+|progress(?:ed|ion|ing|ive)|persist\w*|remain\w*|resol(?:ved|ving|ution)"
+    r"|remov(?:ed|al)|recurr\w+|redemonstrat\w+|re-demonstrat\w+|no longer|similar"
+    rf"|(?:ha(?:s|ve)|is|are)\s+{_ADVERB}(?:in|de)creas(?:ed|ing)|(?:in|de)crease\s+in)\b"
+    r"|,\s*(?:in|de)creas(?:ed|ing)\b",
+    re.IGNORECASE,
+)
+"""A word by which a sentence speaks of another examination than this one."""
+
+_GONE = re.compile(
+    r"\b(?:no|without|not)\s+(?:\w+\s+)?(?:new|longer|change)\b|\bresol|\bremov", re.IGNORECASE
+)
+# Of these a report may say that they did not change, and so not whether they are normal.
+_STRUCTURE = re.compile(
+    r"\b(?:sizes?|silhouettes?|contours?|mediastin\w*|lungs?\s+(?:is|are|remain)|volumes?|hil\w+|appearances?"
+    r"|positions?|placement|heart|findings?|support (?:lines|devices))\b[^,]*$",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(r"\b(?:enlarge|widen|elevat|tortuo|calcif|hernia|effusion|opaci)", re.IGNORECASE)
+_SEEN_AGAIN = re.compile(
+    r"\b(is|are)\s+(?:again|still|redemonstrated)(?:\s+(seen|noted|identified|visible|present|demonstrated))?"
+    rf"(?:\s*,?\s+{_ADVERB}{_CHANGED}{_ASPECT})?{_EARLIER}?",
+    re.IGNORECASE,
+)
+_IS_CHANGED = re.compile(
+    r"(?P<subject>^.*?)\s+(?P<verb>is|are|has|have|remains?|appears?|persists?)\s+(?:been\s+)?"
+    rf"{_ADVERB}{_CHANGED}{_ASPECT}{_EARLIER}?(?=\s*[.,;]|\s*$)",
+    re.IGNORECASE | re.DOTALL,
+)
+_BEHIND = re.compile(
+    rf"\s*,?\s+(?:and\s+)?{_ADVERB}{_CHANGED}{_ASPECT}{_EARLIER}?(?=\s*[.;]|\s*$|\s*,)", re.IGNORECASE
+)
+_WHICH = re.compile(
+    rf"\s*,?\s+which\s+(?:is|are|has|have)\s+(?:been\s+)?{_ADVERB}{_CHANGED}{_ASPECT}{_EARLIER}?"
+    r"(?=\s*[.;]|\s*$|\s*,)",
+    re.IGNORECASE,
+)
+_STAYS = re.compile(
+    r"\bremain(s)?\b(?=\s+(?:clear|normal|intact|enlarged|low|in|within|well|present|sharp|unremarkable)\b)",
+    re.I,
+)
+_BEFORE = re.compile(
+    r"\b(?:new(?:ly)?|stable|unchanged|persistent|again|increasing|decreasing|worsen(?:ed|ing)|improv(?:ed|ing))"
+    r"\s+(?=\w)",
+    re.IGNORECASE,
+)
+_REFERENCE = re.compile(_EARLIER, re.IGNORECASE)
+_ARTICLE = re.compile(r"\b(a)n?(?=\s+([a-z]))", re.IGNORECASE)
+_HEADING = re.compile(r"\s*([A-Z][A-Za-z /&,-]{2,40}:)\s+")
+_LINE = re.compile(r"\n(?=\s*[A-Z][A-Za-z /&,-]{2,40}:\s)")
+
+
+def compares(text: str) -> bool:
+    """Whether a text speaks of change or of an earlier examination.
+
+    >>> compares("The effusion has increased."), compares("Increased interstitial markings.")
+    (True, False)
+    """
+    return COMPARES.search(text) is not None
+
+
+def without_comparison(text: str) -> str:
+    """The text as one would write it who knows of no earlier examination; empty where nothing remains.
+
+    Lines with headings of their own ("Pleura: ...") stay lines.
+
+    >>> without_comparison("Lungs: Unchanged left lung nodule.\\nPleura: No new effusion.")
+    'Lungs: Left lung nodule.'
+    """
+    if not compares(text):
+        return text
+    lines = []
+    for line in _LINE.split(text):
+        heading = _HEADING.match(line)
+        body = line[heading.end() :] if heading else line
+        kept = [cut for _, sentence in sentences(body) if (cut := _cut(" ".join(sentence.split())))]
+        if kept:
+            lines.append(" ".join([heading[1], *kept] if heading else kept))
+    return "\n".join(lines)
+
+
+@lru_cache(maxsize=65_536)
+def _cut(sentence: str) -> str:
+    """The sentence without its comparing words; empty where it is nothing without them."""
+    if not compares(sentence):
+        return sentence
+    if _GONE.search(sentence):
+        return ""
+    text = _SEEN_AGAIN.sub(lambda match: f"{match[1]} {match[2] or 'seen'}", sentence)
+    text = _STAYS.sub(lambda match: "is" if match[1] else "are", _WHICH.sub("", text))
+    changed = _IS_CHANGED.match(text)
+    if changed:
+        subject = changed["subject"]
+        if compares(subject) or (_STRUCTURE.search(subject) and not _NAMED.search(subject)):
+            return ""
+        plural = changed["verb"].lower() in ("are", "have", "remain", "appear", "persist")
+        text = f"{subject} {'are' if plural else 'is'} present{text[changed.end() :]}"
+    for pattern in (_BEHIND, _BEFORE, _REFERENCE):
+        text = pattern.sub("", text)
+    text = " ".join(text.split()).replace(" .", ".").replace(" ,", ",").strip(" ,;")
+    if compares(text) or not text:
+        return ""
+    text = _ARTICLE.sub(lambda match: match[1] + ("n" if match[2].lower() in "aeiou" else ""), text)
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
