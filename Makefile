@@ -23,6 +23,7 @@ docs: .venv/.installed-dev
 	$(BIN)/python docs/write_cli.py
 	$(BIN)/python docs/write_datasets.py
 	$(BIN)/python docs/write_rewards.py
+	$(BIN)/python docs/write_tasks.py
 
 clean:
 	rm -rf .venv

@@ -41,7 +41,7 @@ def name_of(file: Path) -> str:
     return file.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("script", ["write_cli", "write_datasets", "write_rewards"])
+@pytest.mark.parametrize("script", ["write_cli", "write_datasets", "write_rewards", "write_tasks"])
 def test_the_written_pages_are_those_of_the_program(script):
     module = importlib.util.spec_from_file_location(script, ROOT / "docs" / f"{script}.py")
     assert module is not None

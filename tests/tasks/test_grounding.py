@@ -111,7 +111,7 @@ def test_absence_is_only_claimed_where_it_is_known(labels, answers, why):
 
 def test_phantoms_give_as_many_images_without_a_finding_as_with_it():
     task, queue = TASKS["grounding"], []
-    for one in phantom_studies(8, 60, DEEP):
+    for one in phantom_studies(8, 40, DEEP):
         for topic in task.topics(one.study):
             queue.append(Candidate(None, one.study.id, "", "grounding", "train", topic, one.study.id))
     chosen = choose(queue, len(queue), task.values)

@@ -47,7 +47,7 @@ def present(text: str) -> set[tuple[str, str, str]]:
 
 def test_what_remains_of_a_phantom_report_compares_nothing_and_says_only_what_the_report_said():
     num_cut = num_findings_lost = num_findings = 0
-    for index in range(250):
+    for index in range(120):
         visit = draw_visit(3, index, DEEP)
         text = write_report(visit).findings
         left = without_comparison(text)
@@ -57,7 +57,7 @@ def test_what_remains_of_a_phantom_report_compares_nothing_and_says_only_what_th
         num_cut += left != text
         num_findings += len(said)
         num_findings_lost += len(said - kept)
-    assert num_cut > 40
+    assert num_cut > 20
     assert num_findings_lost <= 0.01 * num_findings, (
         "what is there is not left out because it was there before"
     )

@@ -75,8 +75,8 @@ class Think:
     name: str = "think"
     answer_first: bool = False
 
-    def prompt(self, question: str, options: Sequence[str], mode: Mode) -> str:
-        """The user's text without images.
+    def prompt(self, question: str, options: Sequence[str], mode: Mode, style: str = "") -> str:
+        """The user's text without images; a `style` of the options wins over the dialect's own.
 
         >>> print(Think().prompt("Is the heart enlarged?", ("Yes", "No"), "direct"))
         Is the heart enlarged?
@@ -87,7 +87,7 @@ class Think:
         """
         reasoning_suffix = THINK_ANSWER_FIRST_SUFFIX if self.answer_first else THINK_REASONING_SUFFIX
         suffix = reasoning_suffix if _reasons(mode) else THINK_DIRECT_SUFFIX
-        return f"{_with_options(question, options, ')')}\n{suffix}"
+        return f"{_with_options(question, options, style or 'A)')}\n{suffix}"
 
     def target(self, answer: str, mode: Mode, reasoning: str = "") -> str:
         """What the model should say; ValueError where the parser could not read it back.
@@ -145,13 +145,14 @@ class Boxed:
     name: str = "boxed"
     suffix: str = f"\n{BOXED_SUFFIX}"
 
-    def prompt(self, question: str, options: Sequence[str], mode: Mode) -> str:
-        r"""The user's text without images.
+    def prompt(self, question: str, options: Sequence[str], mode: Mode, style: str = "") -> str:
+        r"""The user's text without images; a `style` of the options wins over the dialect's own.
 
         >>> Boxed().prompt("Is the heart enlarged?", ("Yes", "No"), "direct")
         'Is the heart enlarged?\nOptions:\nA. Yes\nB. No'
         """
-        return _with_options(question, options, ".") + (self.suffix if _reasons(mode) else "")
+        listed = _with_options(question, options, style or "A.")
+        return listed + (self.suffix if _reasons(mode) else "")
 
     def target(self, answer: str, mode: Mode, reasoning: str = "") -> str:
         r"""What the model should say; ValueError where the parser could not read it back.
@@ -210,10 +211,26 @@ def _reasons(mode: str) -> bool:
     return mode == "reasoning"
 
 
-def _with_options(question: str, options: Sequence[str], mark: str) -> str:
+OPTION_STYLES = ("A.", "A)", "(a)", "plain")
+"""How options can be marked; plain ones stand on their lines without a letter."""
+
+
+def mark(letter: str, style: str) -> str:
+    """A letter as a style writes it; nothing for plain options.
+
+    >>> mark("B", "(a)"), mark("B", "A."), mark("B", "plain")
+    ('(b)', 'B.', '')
+    """
+    if style not in OPTION_STYLES:
+        raise ValueError(f"unknown style of options {style!r}: one of {', '.join(OPTION_STYLES)}")
+    return {"A.": f"{letter}.", "A)": f"{letter})", "(a)": f"({letter.lower()})", "plain": ""}[style]
+
+
+def _with_options(question: str, options: Sequence[str], style: str) -> str:
     if not options:
         return question
-    lines = [f"{letter}{mark} {option}" for letter, option in zip(letters(options), options, strict=True)]
+    marks = [f"{mark(letter, style)} " if style != "plain" else "" for letter in letters(options)]
+    lines = [sign + option for sign, option in zip(marks, options, strict=True)]
     return "\n".join([question, "Options:", *lines])
 
 

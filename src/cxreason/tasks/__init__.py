@@ -15,9 +15,19 @@ from typing import NamedTuple
 
 import yaml
 
+from cxreason.answers.dialects import OPTION_STYLES
 from cxreason.records import Box, Sample, Study, content_id
-from cxreason.tasks import generation, grounding, radrbench
-from cxreason.tasks.asking import STYLES, Asked, Given, Task, Topic
+from cxreason.tasks import (
+    chexbench,
+    classification,
+    explanation,
+    generation,
+    grounding,
+    matching,
+    radrbench,
+    vqa,
+)
+from cxreason.tasks.asking import Asked, Given, Task, Topic
 
 __all__ = [
     "RADRBENCH",
@@ -27,6 +37,7 @@ __all__ = [
     "Given",
     "Task",
     "Topic",
+    "by_title",
     "complete",
     "draft",
     "questions",
@@ -38,10 +49,28 @@ __all__ = [
 RADRBENCH = tuple(radrbench.TASKS)
 """The tasks of RadRBench-CXR, for which reasoning is mined by rule."""
 
-TASKS: dict[str, Task] = {**radrbench.TASKS, **grounding.TASKS, **generation.TASKS}
+TASKS: dict[str, Task] = {
+    **radrbench.TASKS,
+    **vqa.TASKS,
+    **classification.TASKS,
+    **matching.TASKS,
+    **grounding.TASKS,
+    **generation.TASKS,
+    **explanation.TASKS,
+    **chexbench.TASKS,
+}
 
 EVEN = dict.fromkeys(radrbench.LABELS, 1.0)
 """How often each label is right where nobody has counted."""
+
+
+def by_title() -> dict[str, str]:
+    """The name under which CheXinstruct publishes a task -> its short name.
+
+    >>> by_title()["Findings Generation"]
+    'findings'
+    """
+    return {task.title: name for name, task in TASKS.items() if task.title}
 
 
 @cache
@@ -62,8 +91,12 @@ def questions() -> dict[str, tuple[str, ...]]:
 
 def random_for(study: Study, task: str, topic: Topic, seed: int = 0) -> Random:
     """The dice of one sample. They depend on nothing else, so the order of processing does not matter."""
-    number = (topic.number,) if topic.number else ()
-    return Random(content_id(seed, study.dataset, study.id, task, topic.subject, *number))
+    return Random(content_id(seed, study.dataset, study.id, task, topic.subject, *_number(topic)))
+
+
+def _number(topic: Topic) -> tuple[int, ...]:
+    """Nothing for the first: most topics have no number, and ids made without one stay."""
+    return (topic.number,) if topic.number else ()
 
 
 class Draft(NamedTuple):
@@ -84,6 +117,8 @@ class Draft(NamedTuple):
     """What is shown, as paths of the studies; None is every image, or of two examinations the first each."""
     option_style: str = ""
     official_id: str = ""
+    split: str = ""
+    """Its own split; empty = that of the study."""
 
 
 def draft(
@@ -112,16 +147,23 @@ def draft(
         templates = questions()[asked.wording or task]
         template = templates[0] if len(templates) == 1 else rng.choice(templates)
         question = template.format_map(asked.fill) if asked.fill else template
+    style = ""
+    if asked.styled:  # an answer that lists labels has no use for letters
+        style = "plain" if asked.kind == "labels" else rng.choice(OPTION_STYLES)
     return Draft(
-        id=content_id(study.dataset, study.id, task, topic.subject, question, asked.options, asked.answer),
+        id=content_id(
+            *(study.dataset, study.id, task, topic.subject, question, asked.options, asked.answer),
+            *_number(topic),
+        ),
         question=question,
         answer=asked.answer,
         options=asked.options,
         subject=asked.subject,
         kind=asked.kind or "",
         images=asked.images,
-        option_style=rng.choice(STYLES) if asked.styled else "",
+        option_style=style,
         official_id=asked.official_id,
+        split=topic.split,
     )
 
 
@@ -138,7 +180,7 @@ def complete(drawn: Draft, study: Study, prior: Study | None, task: str) -> Samp
         kind=drawn.kind or way.kind,
         patient_id=study.patient_id,
         study_id=study.id,
-        split=study.split,
+        split=drawn.split or study.split,
         images=images,
         question=drawn.question,
         answer=drawn.answer,

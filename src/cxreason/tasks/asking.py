@@ -6,15 +6,13 @@ made in any order and by any number of processes.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from cxreason.answers import choice
 from cxreason.records import Kind, Study
-
-STYLES = ("A.", "A)", "(a)", "plain")
-"""How options may be marked where a task shuffles that too; "" in a sample leaves it to the dialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,8 @@ class Topic:
     """Which image, question or passage of the study it is about."""
     alone: bool = False
     """Of a task that wants company: it can be asked without."""
+    split: str = ""
+    """Its own split, where a dataset splits questions and not studies; empty = that of the study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,17 @@ class Task:
     """Whether the views of the images would answer the question."""
     company: int = 0
     """How many other studies a question is made with."""
-    says: Callable[[Study], str] = field(default=lambda study: study.patient_id)
-    """What a study says: those that stand together say different things."""
+    says: Callable[[Study, Topic], tuple[int, ...]] = lambda study, topic: ()
+    """What a study says to a topic, as numbers: those that stand together differ in every place of it."""
+
+
+def sign(text: str) -> int:
+    """A number that tells texts apart, the same on every machine.
+
+    >>> sign("Clear lungs.") == sign("Clear lung.")
+    False
+    """
+    return zlib.crc32(text.encode())
 
 
 def shuffled(options: Iterable[str], truth: str, rng: Random, **more) -> Asked:

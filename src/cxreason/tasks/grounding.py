@@ -9,12 +9,12 @@ same finding's boxes are joined where they overlap, and written from left to rig
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from random import Random
 
 from cxreason.answers import boxes as box_answer
-from cxreason.imaging.boxes import in_order, merged
+from cxreason.imaging.boxes import area, in_order, merged, to_hundred
 from cxreason.records import Box, Study
 from cxreason.tasks.asking import Asked, Given, Task, Topic
 from cxreason.tasks.radrbench import is_normal
@@ -49,13 +49,21 @@ def boxes_of(study: Study, label: str, image: int) -> list[Box]:
     return in_order(merged(found)) if len(found) > 1 else found
 
 
+def can_be_written(boxes: Sequence[Box]) -> bool:
+    """Whether every box still has an area in whole hundredths: else no answer could earn anything.
+
+    >>> can_be_written([Box("line", 0.2, 0.101, 0.9, 0.104)])
+    False
+    """
+    return bool(boxes) and all(area(to_hundred(box)) > 0 for box in boxes)
+
+
 def _known_absent(study: Study, label: str) -> bool:
     """Labelled as absent, itself or by what it is a kind of; nothing that shows it lies on any image."""
     value = study.labels.get(label)
-    if value is None and label in parents():
-        value = study.labels.get(main_finding(label))
-    absent = value == 0 or (value is None and is_normal(study))
-    return absent and not any(covers(label, box.label) for box in study.boxes)
+    if value is None and label in parents():  # of a foreign object, "normal" says nothing
+        value = study.labels.get(main_finding(label), 0 if is_normal(study) else None)
+    return value == 0 and not any(covers(label, box.label) for box in study.boxes)
 
 
 def abnormality_topics(study: Study) -> list[Topic]:
@@ -72,7 +80,9 @@ def abnormality_topics(study: Study) -> list[Topic]:
         if value == 0:
             if _known_absent(study, label):
                 topics.append(Topic(label, "no", label))
-        elif 0 < len(boxes_of(study, label, image)) <= MOST_BOXES:
+            continue
+        found = boxes_of(study, label, image)
+        if len(found) <= MOST_BOXES and can_be_written(found):
             topics.append(Topic(label, "yes", label))
     return topics
 
@@ -81,8 +91,9 @@ def single_topics(study: Study, label: str) -> list[Topic]:
     """The one thing that a task looks for, wherever it lies and however often."""
     if not study.images:
         return []
-    if boxes_of(study, label, asked_image(study)):
-        return [Topic(label, "yes", label)]
+    found = boxes_of(study, label, asked_image(study))
+    if found:
+        return [Topic(label, "yes", label)] if can_be_written(found) else []
     return [Topic(label, "no", label)] if _known_absent(study, label) else []
 
 

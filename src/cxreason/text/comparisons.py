@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from cxreason.text.sections import sentences
+from cxreason.text.sections import headed_lines, sentences
 
 _ADVERB = (
     r"(?:(?:slightly|mildly|minimally|moderately|markedly|significantly|somewhat|grossly|essentially|largely"
@@ -82,8 +82,6 @@ _BEFORE = re.compile(
 )
 _REFERENCE = re.compile(_EARLIER, re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(a)n?(?=\s+([a-z]))", re.IGNORECASE)
-_HEADING = re.compile(r"\s*([A-Z][A-Za-z /&,-]{2,40}:)\s+")
-_LINE = re.compile(r"\n(?=\s*[A-Z][A-Za-z /&,-]{2,40}:\s)")
 
 
 def compares(text: str) -> bool:
@@ -106,12 +104,10 @@ def without_comparison(text: str) -> str:
     if not compares(text):
         return text
     lines = []
-    for line in _LINE.split(text):
-        heading = _HEADING.match(line)
-        body = line[heading.end() :] if heading else line
+    for heading, body in headed_lines(text):
         kept = [cut for _, sentence in sentences(body) if (cut := _cut(" ".join(sentence.split())))]
         if kept:
-            lines.append(" ".join([heading[1], *kept] if heading else kept))
+            lines.append(" ".join([f"{heading}:", *kept] if heading else kept))
     return "\n".join(lines)
 
 

@@ -166,6 +166,25 @@ def _renamed(found: dict[str, str]) -> dict[str, str]:
     return found
 
 
+_HEADING = r"([A-Z][A-Za-z /&,\-]{2,40}):\s+"
+_HEADED = re.compile(rf"\s*{_HEADING}")
+_NEW_HEADING = re.compile(rf"\n(?=\s*{_HEADING})")
+
+
+def headed_lines(text: str) -> Iterator[tuple[str, str]]:
+    """(heading, rest) for each part of a section that has a heading of its own, and ("", text) for others.
+
+    >>> list(headed_lines("Lungs: Clear.\\nPleura: No\\neffusion."))
+    [('Lungs', 'Clear.'), ('Pleura', 'No\\neffusion.')]
+    """
+    start = 0
+    for end in [*(match.start() for match in _NEW_HEADING.finditer(text)), len(text)]:
+        part = text[start:end]
+        heading = _HEADED.match(part)
+        yield (heading[1], part[heading.end() :]) if heading else ("", part)
+        start = end
+
+
 # A line that wraps inside a sentence is no end; a blank line, a list mark or a capitalised line is one.
 # What it begins with stands in front: so it is searched for at once.
 _END = re.compile(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxreason.answers import DIALECTS
-from cxreason.answers.conversation import conversation
+from cxreason.answers.conversation import conversation, reply
 from cxreason.errors import UserError
 from cxreason.imaging.read import read_image
 from cxreason.recipes import GrpoRecipe, SftRecipe
@@ -50,10 +50,10 @@ def mixture(recipe: SftRecipe | GrpoRecipe, make_row: Callable[..., Row], limit:
 
 def target_row(sample: Sample, folder: Path, *, dialect: str, mode: Mode) -> Row:
     """One supervised example: the conversation and the reply that the loss is taken on."""
-    reply = DIALECTS[dialect].target(sample.answer, mode, sample.reasoning)
+    said = DIALECTS[dialect].target(reply(sample), mode, sample.reasoning)
     return {
         "prompt": conversation(sample, dialect=dialect, mode=mode),
-        "completion": [{"role": "assistant", "content": reply}],
+        "completion": [{"role": "assistant", "content": said}],
         "images": [str(folder / image) for image in sample.images],
     }
 

@@ -1,0 +1,240 @@
+"""What an image shows, by the labels, views and courses that datasets publish.
+
+disease          the labels of a study, asked in three ways: yes or no, one of four sets, list all of them
+view             from which side one image was taken
+temporal_change  how a finding changed between two images (MS-CXR-T)
+
+Labels are read as CheXinstruct reads them: CheXpert's labellers leave out what a report does not mention, so
+for their datasets that counts as absent, and atelectasis, edema and pleural effusion count as present where
+they are uncertain. What is uncertain is never a wrong option, nor is what a present finding implies.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from random import Random
+
+from cxreason.answers import labels as label_answer
+from cxreason.records import Study
+from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled, sign
+from cxreason.tasks.radrbench import CHANGES, COURSES, WITHOUT_COURSE, draw
+from cxreason.text.ontology import FINDINGS, NO_FINDING, ancestors, parents
+
+LABELLERS = ("mimic-cxr", "chexpert", "chexpert-plus", "brax")
+"""Datasets whose labels are those of CheXpert: what has none was not mentioned, and counts as absent."""
+PRESENT_IF_UNCERTAIN = ("atelectasis", "edema", "pleural effusion")
+HEDGING = ("mimic-cxr", "chexpert", "chexpert-plus")
+"""Datasets in which these count as present where they are uncertain. In BRAX nothing uncertain does."""
+OPEN_LISTS = ("padchest", "bimcv-covid19")
+"""Datasets that name what is there from a list so long that nobody writes down the rest."""
+ONE_FINDING = {"rsna": "pneumonia", "covidx": "covid-19", "nlm-tb": "tuberculosis"}
+"""Datasets about one finding: the only question is whether it is there."""
+MOST_OPTIONS = 26
+MORE_OPTIONS = 10
+"""Wrong labels in a list of options where a dataset knows more than can be listed."""
+SHORT_LIST = 20
+"""As many labels as this are all listed."""
+
+VIEWS = ("PA", "AP", "LATERAL", "LL")
+KNOWS_LEFT_LATERAL = ("mimic-cxr",)
+"""Datasets that call some lateral views LL; elsewhere an image so called is left out."""
+
+
+@lru_cache(maxsize=65_536)
+def _judged(dataset: str, items: tuple[tuple[str, int], ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    labels = dict(items)
+    hedged = PRESENT_IF_UNCERTAIN if dataset in HEDGING else ()
+    present = [name for name, value in items if value == 1 or (value == -1 and name in hedged)]
+    if len(present) > 1 and NO_FINDING in present:  # beside a device, which is no finding to some
+        present.remove(NO_FINDING)
+    implied = {wide for name in present if name in parents() for wide in ancestors(name)}
+    absent = [name for name, value in items if value == 0 and name not in implied]
+    if dataset in LABELLERS:
+        absent += [name for name in FINDINGS if name not in labels and name not in implied]
+    if present and NO_FINDING not in labels and NO_FINDING not in present:
+        absent.append(NO_FINDING)
+    return tuple(sorted(present)), tuple(sorted(set(absent)))
+
+
+def judged(study: Study) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The labels that count as present and those that count as absent.
+
+    >>> judged(Study("s", "chexpert", "p", (), labels={"edema": -1, "pneumonia": 1, "fracture": -1}))[0]
+    ('edema', 'pneumonia')
+    """
+    return _judged(study.dataset, tuple(study.labels.items()))
+
+
+def disease_topics(study: Study) -> list[Topic]:
+    """One topic for a study with anything labelled present; for a dataset of one finding, for every study."""
+    if not study.images:
+        return []
+    only = ONE_FINDING.get(study.dataset)
+    if only is not None:
+        value = study.labels.get(only)
+        return [Topic(only, "yes" if value else "no", only)] if value in (0, 1) else []
+    present, _ = judged(study)
+    return [Topic("", ", ".join(present), alone=True)] if present else []
+
+
+def disease_says(study: Study, topic: Topic) -> tuple[int, ...]:
+    return (sign(topic.value),)
+
+
+def ask_disease(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
+    """One of three ways, the same for both studies that stand together.
+
+    Whether a finding is there is asked about both: it is in one and not in the other. So there are as many
+    "yes" as "no" for each finding, however rare it is.
+    """
+    if study.dataset in ONE_FINDING:
+        return _yes_no(topic.subject, topic.value == "yes", rng)
+    present, absent = judged(study)
+    if study.dataset in OPEN_LISTS:
+        absent = tuple(name for name in given.frequency if _unlisted(study, name))
+    if given.others:
+        (other,) = given.others
+        dice = zlib.crc32(" ".join(sorted((study.id, other.id))).encode())
+        way, dice = dice % 3, dice // 3
+        if way == 0:
+            between = _between(study, other)
+            if between:
+                finding = between[dice % len(between)]
+                return _yes_no(finding, finding in present, rng)
+        if way == 1:
+            asked = _one_of_four(present, absent, rng, given.frequency)
+            if asked:
+                return asked
+    return _list_all(present, absent, rng, given.frequency)
+
+
+def _unlisted(study: Study, name: str) -> bool:
+    """Whether a study of an open list has neither this finding nor a kind of it."""
+    known = (label for label in study.labels if label in parents())
+    return (
+        name not in study.labels and name != NO_FINDING and not any(name in ancestors(one) for one in known)
+    )
+
+
+def _between(study: Study, other: Study) -> list[str]:
+    """The findings that one of two studies shows and the other is known not to show."""
+    (mine, not_mine), (theirs, not_theirs) = judged(study), judged(other)
+    if study.dataset in OPEN_LISTS:
+        not_mine = tuple(name for name in theirs if _unlisted(study, name))
+        not_theirs = tuple(name for name in mine if _unlisted(other, name))
+    found = (set(mine) & set(not_theirs)) | (set(theirs) & set(not_mine))
+    return sorted(found - {NO_FINDING})
+
+
+def _yes_no(finding: str, is_there: bool, rng: Random) -> Asked:
+    truth = "Yes" if is_there else "No"
+    return shuffled(
+        ("Yes", "No"),
+        truth,
+        rng,
+        wording="disease_yes_no",
+        fill={"finding": finding},
+        subject=finding,
+        styled=True,
+    )
+
+
+def _one_of_four(
+    present: Sequence[str], absent: Sequence[str], rng: Random, frequency: Mapping[str, float]
+) -> Asked | None:
+    """The set of what is there among three others of its size; None where there are too few labels.
+
+    Each part of the truth stands in two of the sets, and so does each of what was exchanged for it: nothing
+    is said by what the options have in common. All sets are written in an order that is drawn.
+    """
+    truth = list(present)
+    if len(truth) == 1:
+        if len(absent) < 3:
+            return None
+        options = [truth[0], *draw(absent, 3, frequency, rng)]
+        return shuffled(options, truth[0], rng, wording="disease_set", styled=True)
+    usable = [name for name in absent if name != NO_FINDING]
+    if len(usable) < len(truth):
+        return None
+    rng.shuffle(truth)
+    others = draw(usable, len(truth), frequency, rng)
+    rng.shuffle(others)
+    cut = rng.randint(1, len(truth) - 1)
+    sets = [
+        truth,
+        truth[:cut] + others[cut:],
+        others[:cut] + truth[cut:],
+        others,
+    ]
+    written = []
+    for one in sets:
+        rng.shuffle(one)
+        written.append(", ".join(one))
+    return shuffled(written, written[0], rng, wording="disease_set", styled=True)
+
+
+def _list_all(
+    present: Sequence[str], absent: Iterable[str], rng: Random, frequency: Mapping[str, float]
+) -> Asked:
+    """All that is there, out of the labels in an order that is drawn; the answer is in that order."""
+    wrong = list(absent)
+    if len(present) + len(wrong) > SHORT_LIST:
+        wrong = draw(wrong, max(0, min(MORE_OPTIONS, MOST_OPTIONS - len(present))), frequency, rng)
+    options = [*present, *wrong]
+    rng.shuffle(options)
+    return Asked(
+        tuple(options),
+        label_answer.write(present, options),
+        wording="disease_list",
+        kind="labels",
+        styled=True,
+    )
+
+
+def view_topics(study: Study) -> list[Topic]:
+    """Every image of which the view is known: PA, AP or lateral."""
+    knows_left = study.dataset in KNOWS_LEFT_LATERAL
+    return [
+        Topic("", view, number=number)
+        for number, view in enumerate(study.views)
+        if view in VIEWS and (view != "LL" or knows_left)
+    ]
+
+
+def ask_view(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
+    """The view of one image. Left lateral is lateral in every other question, and an option in the others."""
+    options = ["PA", "AP", "LATERAL"]
+    truth = topic.value
+    if study.dataset in KNOWS_LEFT_LATERAL and rng.random() < 0.5:
+        options.append("LL")
+    elif truth == "LL":
+        truth = "LATERAL"
+    image = study.images[topic.number : topic.number + 1]
+    return shuffled(options, truth, rng, images=image, styled=True)
+
+
+def change_topics(study: Study) -> list[Topic]:
+    """Every finding of which the course since the prior study is known, grouped by the course."""
+    if not study.prior_id:
+        return []
+    return [
+        Topic(COURSES[course], COURSES[course], finding)
+        for finding, course in study.changes.items()
+        if course in COURSES and finding not in WITHOUT_COURSE
+    ]
+
+
+def ask_change(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
+    finding = topic.subject
+    return shuffled(CHANGES, topic.value, rng, fill={"finding": finding}, subject=finding, styled=True)
+
+
+TASKS: dict[str, Task] = {
+    "disease": Task(
+        "choice", disease_topics, ask_disease, title="Disease Classification", company=1, says=disease_says
+    ),
+    "view": Task("choice", view_topics, ask_view, title="View Classification", about_views=True),
+    "temporal_change": Task("choice", change_topics, ask_change, title="Temporal Classification", prior=True),
+}
