@@ -32,8 +32,9 @@ STUDY = Study(
     ("2.png", "2-lateral.png"),
     ("PA", "LATERAL"),
     indication="Shortness of breath.",
-    findings="There is a large left pleural effusion, increased since the prior study. The heart is enlarged. "
-    "There is a small calcified nodule in the right upper lung. The right hemidiaphragm is elevated.",
+    findings="There is a large left pleural effusion, increased since the prior study. "
+    "The heart is enlarged. There is a small calcified nodule in the right upper lung. "
+    "The right hemidiaphragm is elevated.",
     impression="Large left pleural effusion, increased since the prior study. Mild cardiomegaly.",
     narrative="Frontal chest radiograph of an invented patient with a large effusion on the left.",
     labels={
@@ -61,7 +62,10 @@ STUDY = Study(
             type="span",
         ),
         Question(
-            "", ("Blunting of the left angle suggests an effusion.",), type="explanation", subject="pleural effusion"
+            "",
+            ("Blunting of the left angle suggests an effusion.",),
+            type="explanation",
+            subject="pleural effusion",
         ),
     ),
     entities=(Entity("1", "effusion", "OBS-DP", 9, 9), Entity("2", "chest", "ANAT-DP", 1, 1)),
@@ -105,8 +109,16 @@ def examples() -> Iterator[tuple[str, Sample]]:
             topics = task.topics(study)
             if topics:
                 topic, prior = topics[0], PRIOR if task.prior else None
-                yield name, sample(
-                    study, prior, name, topic, random_for(study, name, topic), others=OTHERS[: task.company]
+                yield (
+                    name,
+                    sample(
+                        study,
+                        prior,
+                        name,
+                        topic,
+                        random_for(study, name, topic),
+                        others=OTHERS[: task.company],
+                    ),
                 )
                 break
         else:
@@ -126,10 +138,10 @@ def page() -> str:
     lines = [
         "# Tasks",
         "",
-        "Every task that `cxreason build` knows, with an example about an invented study. Made by `make docs`.",
-        "Questions are drawn from templates in `src/cxreason/tasks/questions/`; the marks and the order of the "
-        "options are drawn as well. Where a task has company, the wrong texts, views and findings come from "
-        "studies of other patients that say something else, and each is right as often as it is wrong.",
+        "Every task that `cxreason build` knows, with an example about an invented study. `make docs` writes",
+        "this page. Questions are drawn from templates in `src/cxreason/tasks/questions/`, and so are the",
+        "order and the marks of the options. Where a question is made with other studies, wrong texts, views",
+        "and findings come from patients who say something else, and each is right as often as it is wrong.",
         "",
         "| task | in CheXinstruct | answer | templates | images of | made with |",
         "|---|---|---|---|---|---|",
@@ -149,7 +161,7 @@ def page() -> str:
 def _wordings(task: str) -> list[str]:
     if TASKS[task].kind == "boxes" and task not in questions():
         return ["grounding"]
-    return [name for name in questions() if name == task or name.startswith(f"{task}_") and name not in TASKS]
+    return [task] if task in questions() else [name for name in questions() if name.startswith(f"{task}_")]
 
 
 def _listed(names: dict[str, str]) -> str:

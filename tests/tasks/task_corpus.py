@@ -22,7 +22,7 @@ CHANGES = ("unchanged", "new", "increased")
 
 
 def study(number: int, dataset: str = "toy") -> Study:
-    """The same study for the same number: labels, report, boxes, phrases, questions, a prior for every third."""
+    """The same study for the same number, with something of everything; every third has a prior."""
     rng = Random(number)
     labels = {name: rng.choice((1, 0, 0, 0, -1)) for name in FINDINGS if rng.random() < 0.9}
     if not any(labels.values()):
@@ -30,7 +30,8 @@ def study(number: int, dataset: str = "toy") -> Study:
     there = [name for name in PHRASES if labels.get(name) == 1]
     prior = f"toy/{number - 1}" if number % 3 == 2 else ""
     said = [f"{PHRASES[name]}{f', {rng.choice(CHANGES)}' if prior else ''}." for name in there]
-    text = " ".join([*said, "The heart is normal." if "cardiomegaly" not in there else "The bones are intact."])
+    normal = "The bones are intact." if "cardiomegaly" in there else "The heart is normal."
+    text = " ".join([*said, normal])
     boxes = []
     for name in there:
         x, y = rng.uniform(0, 0.7), rng.uniform(0, 0.7)
@@ -51,9 +52,9 @@ def study(number: int, dataset: str = "toy") -> Study:
         prior_id=prior,
         changes={name: rng.choice(("stable", "worsening", "improving")) for name in there} if prior else {},
         questions=(
-            Question("Where is it?", ("left lower lobe",), type="location", subject="pneumonia", id=f"q{number}"),
+            Question("Where is it?", ("left lower lobe",), type="location", id=f"q{number}"),
             Question("Is it large?", (rng.choice(("yes", "no")),), closed=True, type="presence"),
-            Question("Which are there?", ("a", "c"), options=("a", "b", "c", "d"), kind="labels", closed=True),
+            Question("Which are there?", ("a", "c"), options=("a", "b", "c"), kind="labels", closed=True),
             Question("Which one?", ("three",), options=("one", "two", "three"), kind="choice", closed=True),
             Question("What has changed?", ("nothing",), type="difference"),
             Question("How large?", ("small",), context="A small effusion.", type="span"),
@@ -73,17 +74,16 @@ def ask(task: str, studies: Sequence[Study], seed: int = 0) -> list[Sample]:
         for label in topic.value.split(", "):
             frequency[label] += 1
     others = _circles(task, offered) if way.company else {}
-    return [
-        sample(one, known.get(one.prior_id), task, topic, random_for(one, task, topic, seed), frequency, beside)
-        for one, topic in offered
-        if not way.prior or one.prior_id in known
-        if (beside := others.get((topic.group, one.id), ())) or topic.alone or not way.company
-    ]
+    asked = []
+    for one, topic in offered:
+        prior, beside = known.get(one.prior_id), others.get((topic.group, one.id), ())
+        if (prior or not way.prior) and (beside or topic.alone or not way.company):
+            rng = random_for(one, task, topic, seed)
+            asked.append(sample(one, prior, task, topic, rng, frequency, beside))
+    return asked
 
 
-def _circles(
-    task: str, offered: Iterable[tuple[Study, Topic]]
-) -> dict[tuple[str, str], tuple[Study, ...]]:
+def _circles(task: str, offered: Iterable[tuple[Study, Topic]]) -> dict[tuple[str, str], tuple[Study, ...]]:
     way = TASKS[task]
     waiting: dict[str, list[tuple[Study, tuple[int, ...]]]] = defaultdict(list)
     for one, topic in offered:

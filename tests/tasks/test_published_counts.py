@@ -28,9 +28,7 @@ def test_chexpert_gives_the_published_numbers_of_views_and_of_diseases(shared_da
         path = row.pop("Path")
         images[VIEWS.get(row["AP/PA"], row["AP/PA"])] += 1
         studies[path.rpartition("/")[0]] = tuple(
-            (name.lower(), VALUES[value])
-            for name, value in list(row.items())[4:]
-            if value
+            (name.lower(), VALUES[value]) for name, value in list(row.items())[4:] if value
         )
     offered = {
         view: len(TASKS["view"].topics(Study("s", "chexpert", "p", ("1.png",), (view,)))) for view in images

@@ -8,7 +8,7 @@ asked; `build.py` chooses among the topics of a whole corpus so that answers are
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -193,14 +193,23 @@ def complete(drawn: Draft, study: Study, prior: Study | None, task: str) -> Samp
         views=() if way.about_views else _views(images, study, prior),
         sex=study.sex,
         age=study.age,
-        groups=study.keys,
+        groups=_keys(study.dataset, study.patient_id, study.groups),
         official_id=drawn.official_id,
         option_style=drawn.option_style,
     )
 
 
-def _views(images: tuple[str, ...], *studies: Study | None) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def _keys(dataset: str, patient_id: str, groups: tuple[str, ...]) -> tuple[str, ...]:
+    """`Study.keys`, as one object for all samples of a study: such are written once."""
+    return Study("", dataset, patient_id, (), groups=groups).keys
+
+
+def _views(images: tuple[str, ...], study: Study, prior: Study | None) -> tuple[str, ...]:
     """The views of what is shown, empty where they are not known."""
+    if images is study.images:
+        return study.views if all(study.views) else ()
+    studies = (study, prior)
     view_of = {
         path: view for one in studies if one for path, view in zip(one.images, one.views, strict=False)
     }
