@@ -18,6 +18,12 @@ from cxreason.text.observations import observe
         ("Edema, which has worsened since the last radiograph.", "Edema.", "in a clause of its own"),
         ("Compared with the prior study, there is a nodule.", "There is a nodule.", "in front"),
         ("The lungs remain clear.", "The lungs are clear.", "what stays so is so"),
+        ("Grossly unchanged calcified granuloma.", "Calcified granuloma.", "with its adverb"),
+        ("There is again a nodule.", "There is a nodule.", "not seen twice"),
+        ("Evidence of prior granulomatous disease.", "Evidence of prior granulomatous disease.", "a history"),
+        ("Asymmetric compared to the left.", "Asymmetric compared to the left.", "within one image"),
+        ("Stable cardiomediastinal silhouette.", "", "a structure, and not how it looks"),
+        ("These are unchanged.", "", "what these are is not said"),
         ("The heart is mildly enlarged.", "The heart is mildly enlarged.", "nothing to cut"),
         (
             "Increased interstitial markings.",

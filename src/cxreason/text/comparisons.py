@@ -28,12 +28,14 @@ _ASPECT = r"(?:\s+in\s+(?:size|extent|appearance|position|severity|degree|config
 _EARLIER = (
     r"(?:\s*,?\s*(?:as\s+|when\s+)?(?:since|from|than(?:\s+on)?|to|with|compared\s+(?:to|with)|in\s+comparison\s+(?:to|with)"
     r"|relative\s+to)\s+(?:the\s+|a\s+)?(?:most\s+recent\s+|recent\s+|immediate\s+)?"
-    r"(?:prior|previous|earlier|preceding|last)\b"
+    r"(?:prior|previous|earlier|preceding|last)\b(?=\s*[.,;]|\s*$|\s+(?:chest|stud|exam|film|radiogr|x-?ray|imag|ct))"
     r"(?:\s+(?:chest|study|studies|exam(?:ination)?s?|films?|radiographs?|x-?rays?|images?|imaging|ct))*"
     r"|\s+in\s+the\s+interval)"
 )
 COMPARES = re.compile(
-    r"\b(?:prior|previous(?:ly)?|earlier|preceding|interval(?:ly)?|compar(?:ed|ison|able|ative)|again|anew"
+    r"\b(?:(?:prior|previous)(?!\s+(?:\w+\s+)?(?:granulom|surg|sternotom|infect|trauma|fractur|inflamm))"
+    r"|previously|earlier|preceding|interval(?:ly)?|again|anew|comparison"
+    r"|compar(?:ed|able|ative)(?!\s+(?:to|with)\s+(?:the\s+)?(?:left|right|contralateral|opposite|other))"
     r"|unchanged|(?:no|without|little|minimal|any)\s+(?:\w+\s+)?change|changed|new(?:ly)?|stable|stability"
     r"|worse\w*|improv\w+|progress(?:ed|ion|ing|ive)|persist\w*|remain\w*|resol(?:ved|ving|ution)"
     r"|remov(?:ed|al)|recurr\w+|redemonstrat\w+|re-demonstrat\w+|no longer|similar"
@@ -53,9 +55,10 @@ _STRUCTURE = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"\b(?:enlarge|widen|elevat|tortuo|calcif|hernia|effusion|opaci)", re.IGNORECASE)
+_PRONOUNS = ("this", "these", "it", "they", "both", "that", "those", "which")
 _SEEN_AGAIN = re.compile(
     r"\b(is|are)\s+(?:again|still|redemonstrated)(?:\s+(seen|noted|identified|visible|present|demonstrated))?"
-    rf"(?:\s*,?\s+{_ADVERB}{_CHANGED}{_ASPECT})?{_EARLIER}?",
+    rf"(\s*,?\s+{_ADVERB}{_CHANGED}{_ASPECT})?{_EARLIER}?",
     re.IGNORECASE,
 )
 _IS_CHANGED = re.compile(
@@ -67,7 +70,7 @@ _BEHIND = re.compile(
     rf"\s*,?\s+(?:and\s+)?{_ADVERB}{_CHANGED}{_ASPECT}{_EARLIER}?(?=\s*[.;]|\s*$|\s*,)", re.IGNORECASE
 )
 _WHICH = re.compile(
-    rf"\s*,?\s+which\s+(?:is|are|has|have)\s+(?:been\s+)?{_ADVERB}{_CHANGED}{_ASPECT}{_EARLIER}?"
+    rf"\s*,?\s+(?:which|that)\s+(?:is|are|has|have|appears?)\s+(?:been\s+)?{_ADVERB}{_CHANGED}{_ASPECT}{_EARLIER}?"
     r"(?=\s*[.;]|\s*$|\s*,)",
     re.IGNORECASE,
 )
@@ -76,8 +79,8 @@ _STAYS = re.compile(
     re.I,
 )
 _BEFORE = re.compile(
-    r"\b(?:new(?:ly)?|stable|unchanged|persistent|again|increasing|decreasing|worsen(?:ed|ing)|improv(?:ed|ing))"
-    r"\s+(?=\w)",
+    rf"\b{_ADVERB}(?:new(?:ly)?|stable|unchanged|persistent|again|increasing|decreasing|worsen(?:ed|ing)"
+    r"|improv(?:ed|ing))\s+(?=\w)",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(_EARLIER, re.IGNORECASE)
@@ -111,6 +114,10 @@ def without_comparison(text: str) -> str:
     return "\n".join(lines)
 
 
+def _seen(match: re.Match[str]) -> str:
+    return f"{match[1]} {match[2] or 'seen'}" if match[2] or match[3] else match[1]
+
+
 @lru_cache(maxsize=65_536)
 def _cut(sentence: str) -> str:
     """The sentence without its comparing words; empty where it is nothing without them."""
@@ -118,17 +125,24 @@ def _cut(sentence: str) -> str:
         return sentence
     if _GONE.search(sentence):
         return ""
-    text = _SEEN_AGAIN.sub(lambda match: f"{match[1]} {match[2] or 'seen'}", sentence)
+    text = _SEEN_AGAIN.sub(_seen, sentence)
     text = _STAYS.sub(lambda match: "is" if match[1] else "are", _WHICH.sub("", text))
     changed = _IS_CHANGED.match(text)
     if changed:
         subject = changed["subject"]
-        if compares(subject) or (_STRUCTURE.search(subject) and not _NAMED.search(subject)):
+        if (
+            compares(subject)
+            or subject.lower() in _PRONOUNS
+            or (_STRUCTURE.search(subject) and not _NAMED.search(subject))
+        ):
             return ""
         plural = changed["verb"].lower() in ("are", "have", "remain", "appear", "persist")
         text = f"{subject} {'are' if plural else 'is'} present{text[changed.end() :]}"
-    for pattern in (_BEHIND, _BEFORE, _REFERENCE):
-        text = pattern.sub("", text)
+    text = _BEHIND.sub("", text)
+    bare = _BEFORE.sub("", text)
+    if bare != text and _STRUCTURE.search(bare.rstrip(" .")) and not _NAMED.search(bare):
+        return ""  # "stable contours" are contours, but that is no finding
+    text = _REFERENCE.sub("", bare)
     text = " ".join(text.split()).replace(" .", ".").replace(" ,", ",").strip(" ,;")
     if compares(text) or not text:
         return ""
