@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from cxreason.answers import choice
+from cxreason.answers.dialects import letters
 from cxreason.records import Kind, Study
 
 
@@ -106,4 +106,6 @@ def shuffled(options: Iterable[str], truth: str, rng: Random, **more) -> Asked:
     """
     order = list(options)
     rng.shuffle(order)
-    return Asked(tuple(order), choice.write(truth, order), **more)
+    if len(set(order)) < len(order):
+        raise ValueError(f"two options are the same: {order}")
+    return Asked(tuple(order), letters(order)[order.index(truth)], **more)

@@ -11,6 +11,7 @@ the texts alone learns nothing.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from random import Random
 
 from cxreason.records import Study
@@ -27,8 +28,13 @@ def texts(study: Study) -> dict[str, str]:
     written = {"findings": study.findings, "impression": study.impression}
     if not any(written.values()) and study.language == "en":
         written = {"narrative": study.narrative}
-    found = {section: of_one_examination(text) for section, text in written.items() if text}
-    return {section: " ".join(text.split()) for section, text in found.items() if text}
+    found = {section: _one_line(text) for section, text in written.items() if text}
+    return {section: text for section, text in found.items() if text}
+
+
+@lru_cache(maxsize=4096)
+def _one_line(text: str) -> str:
+    return " ".join(of_one_examination(text).split())
 
 
 def labelled(study: Study) -> str:

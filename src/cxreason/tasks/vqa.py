@@ -14,9 +14,9 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from random import Random
 
-from cxreason.answers import choice
 from cxreason.answers import labels as label_answer
 from cxreason.answers import text as text_answer
+from cxreason.answers.dialects import letters
 from cxreason.records import Question, Study
 from cxreason.tasks.asking import Asked, Given, Task, Topic
 
@@ -90,7 +90,9 @@ def ask_closed(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
     several = one.kind == "labels"
     return Asked(
         tuple(options),
-        label_answer.write(one.answers, options) if several else choice.write(one.answers[0], options),
+        label_answer.write(one.answers, options)
+        if several
+        else letters(options)[options.index(one.answers[0])],
         question=_said(one),
         images=_shown(study, one),
         kind="labels" if several else None,

@@ -45,6 +45,13 @@ COMPARES = re.compile(
 )
 """A word by which a sentence speaks of another examination than this one."""
 
+_WORD = re.compile("[a-z]+")
+_STEM = re.compile(
+    "prior|previous|earlier|preceding|interval|again|anew|compar|unchanged|chang|new|stab|worse|improv|progress"
+    "|persist|remain|resol|remov|recurr|redemonstrat|re$|longer|similar|increas|decreas"
+)
+"""How the words begin without which a text can not compare."""
+
 _GONE = re.compile(
     r"\b(?:no|without|not)\s+(?:\w+\s+)?(?:new|longer|change)\b|\bresol|\bremov", re.IGNORECASE
 )
@@ -93,7 +100,14 @@ def compares(text: str) -> bool:
     >>> compares("The effusion has increased."), compares("Increased interstitial markings.")
     (True, False)
     """
-    return COMPARES.search(text) is not None
+    # Looking up words is far cheaper than the pattern, and most texts have none of its words.
+    words = set(_WORD.findall(text.lower()))
+    return any(map(_may_compare, words)) and COMPARES.search(text) is not None
+
+
+@lru_cache(maxsize=65_536)
+def _may_compare(word: str) -> bool:
+    return _STEM.match(word) is not None
 
 
 def without_comparison(text: str) -> str:

@@ -16,6 +16,8 @@ from functools import cache, lru_cache
 from cxreason.text.lexicon_files import rows
 from cxreason.text.sections import headed_lines, sentences
 
+_WORD = re.compile("[a-z]+")
+
 HEADINGS = {
     "cardiovascular": ("heart", "mediastinum"),
     "cardiac": ("heart",),
@@ -35,8 +37,8 @@ HEADINGS = {
 
 
 @cache
-def _stems() -> dict[str, tuple[str, ...]]:
-    """Phrase, without its star -> the regions that it names; the longest first."""
+def _phrases() -> dict[str, tuple[str, ...]]:
+    """Phrase -> the regions that it names; the longest first."""
     found: dict[str, tuple[str, ...]] = {}
     for _, (region, phrase) in rows("regions.tsv", 2):
         found[phrase] = (*found.get(phrase, ()), region)
@@ -53,19 +55,24 @@ def regions() -> tuple[str, ...]:
 
 
 @cache
-def _pattern() -> re.Pattern[str]:
-    phrases = (
-        re.escape(phrase.rstrip("*")) + (r"\w*" if phrase.endswith("*") else r"\b") for phrase in _stems()
-    )
-    return re.compile(rf"\b(?:{'|'.join(phrases)})", re.IGNORECASE)
+def _longer() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
+    """First word -> the phrases of several words that begin with it and their regions, the longest first."""
+    found: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+    for phrase, named in _phrases().items():
+        words = tuple(phrase.split())
+        if len(words) > 1:
+            found.setdefault(words[0], []).append((words, named))
+    return found
 
 
-@lru_cache(maxsize=4096)
-def _named_by(words: str) -> tuple[str, ...]:
-    for phrase, named in _stems().items():
-        if words == phrase or (phrase.endswith("*") and words.startswith(phrase[:-1])):
-            return named
-    raise ValueError(f"{words!r} is no phrase of regions.tsv")
+@lru_cache(maxsize=65_536)
+def _of_word(word: str) -> tuple[str, ...]:
+    """The regions that one word names, by the longest phrase that fits it."""
+    return next((named for phrase, named in _phrases().items() if _fits(word, phrase)), ())
+
+
+def _fits(word: str, phrase: str) -> bool:
+    return word.startswith(phrase[:-1]) if phrase.endswith("*") else word == phrase
 
 
 @lru_cache(maxsize=65_536)
@@ -75,8 +82,20 @@ def named_regions(text: str) -> tuple[str, ...]:
     >>> named_regions("The cardiomediastinal contours and lungs are normal.")
     ('heart', 'mediastinum', 'lungs')
     """
-    found = (_named_by(match[0].lower()) for match in _pattern().finditer(text))
-    return tuple(dict.fromkeys(region for named in found for region in named))
+    words = _WORD.findall(text.lower())
+    found: dict[str, None] = {}
+    position = 0
+    while position < len(words):
+        step, named = 1, _of_word(words[position])
+        for phrase, regions_of_it in _longer().get(words[position], ()):
+            if len(words) >= position + len(phrase) and all(
+                map(_fits, words[position : position + len(phrase)], phrase)
+            ):
+                step, named = len(phrase), regions_of_it
+                break
+        found.update(dict.fromkeys(named))
+        position += step
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)
