@@ -20,13 +20,13 @@ from cxreason.answers import labels as label_answer
 from cxreason.records import Study
 from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled, sign
 from cxreason.tasks.radrbench import CHANGES, COURSES, WITHOUT_COURSE, draw
+from cxreason.text.labels import decided
 from cxreason.text.ontology import FINDINGS, NO_FINDING, ancestors, parents
 
 LABELLERS = ("mimic-cxr", "chexpert", "chexpert-plus", "brax")
 """Datasets whose labels are those of CheXpert: what has none was not mentioned, and counts as absent."""
-PRESENT_IF_UNCERTAIN = ("atelectasis", "edema", "pleural effusion")
 HEDGING = ("mimic-cxr", "chexpert", "chexpert-plus")
-"""Datasets in which these count as present where they are uncertain. In BRAX nothing uncertain does."""
+"""Datasets of which some uncertain labels count as present. Of BRAX none does."""
 OPEN_LISTS = ("padchest", "bimcv-covid19")
 """Datasets that name what is there from a list so long that nobody writes down the rest."""
 ONE_FINDING = {"rsna": "pneumonia", "covidx": "covid-19", "nlm-tb": "tuberculosis"}
@@ -45,8 +45,8 @@ KNOWS_LEFT_LATERAL = ("mimic-cxr",)
 @lru_cache(maxsize=65_536)
 def _judged(dataset: str, items: tuple[tuple[str, int], ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     labels = dict(items)
-    hedged = PRESENT_IF_UNCERTAIN if dataset in HEDGING else ()
-    present = [name for name, value in items if value == 1 or (value == -1 and name in hedged)]
+    taken = decided(labels) if dataset in HEDGING else labels
+    present = [name for name, value in taken.items() if value == 1]
     if len(present) > 1 and NO_FINDING in present:  # beside a device, which is no finding to some
         present.remove(NO_FINDING)
     implied = {wide for name in present if name in parents() for wide in ancestors(name)}
