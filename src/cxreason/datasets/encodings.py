@@ -212,4 +212,10 @@ def choice(value: Any, letter: str) -> str:
     >>> choice(" A:Diffuse uptake ", "A"), choice("B. Focal", "B"), choice("A band", "A")
     ('Diffuse uptake', 'Focal', 'A band')
     """
-    return re.sub(rf"^\(?{letter}\s*[:.)]\s*", "", answer(value))
+    words = answer(value)
+    start = words.removeprefix("(")
+    if start.startswith(letter):
+        rest = start[len(letter) :].lstrip()
+        if rest.startswith((":", ".", ")")):
+            return rest[1:].lstrip()
+    return words
