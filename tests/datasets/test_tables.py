@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cxreason.datasets import encodings
+from cxreason.datasets import encodings, tables
 from cxreason.datasets.tables import (
     DatasetError,
     find_file,
@@ -42,7 +42,6 @@ def place(tmp_path_factory):
     st.dictionaries(st.text(max_size=5), values, max_size=4) | st.lists(values, max_size=4), st.integers(0, 2)
 )
 def test_json_is_read_entry_by_entry_whatever_the_window(size, place, whole, indent):
-    from cxreason.datasets import tables
 
     place.write_text(json.dumps(whole, indent=indent or None), encoding="utf-8")
     before, tables._Window.SIZE = tables._Window.SIZE, size
@@ -221,3 +220,13 @@ def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
     (tmp_path / "train.csv").mkdir()
     with pytest.raises(DatasetError, match=r"train\.csv: cannot be read \(.*Is a directory"):
         list(read_csv(tmp_path / "train.csv", "a"))
+
+
+def test_folders_of_very_many_patients_are_not_searched_for_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_FOLDERS", 3)
+    for number in range(4):
+        (tmp_path / "train" / f"patient{number}").mkdir(parents=True)
+    (tmp_path / "train" / "patient0" / "table.csv").write_text("a\n")
+    assert tables.find_file(tmp_path, "table.csv") is None
+    (tmp_path / "train" / "patient3").rmdir()
+    assert tables.find_file(tmp_path, "table.csv") == tmp_path / "train" / "patient0" / "table.csv"

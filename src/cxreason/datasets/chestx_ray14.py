@@ -63,7 +63,6 @@ CLASSES = (
     "Pneumothorax",
     "No Finding",
 )
-ALIASES = {"Infiltrate": "Infiltration"}
 BOX_SIZE = 1024
 
 
@@ -113,7 +112,6 @@ def _boxes(path: Path) -> dict[str, list[Box]]:
     """Image -> its boxes. Their header has commas inside a name as well, and three columns without one."""
     found: dict[str, list[Box]] = defaultdict(list)
     for row in read_csv(path, "Image Index", "Finding Label", ("x", "Bbox [x"), "y", "w", ("h", "h]")):
-        label = ALIASES.get(row["Finding Label"], row["Finding Label"])
         try:
             x, y, width, height = (float(row[name]) for name in "xywh")
         except ValueError:
@@ -121,7 +119,7 @@ def _boxes(path: Path) -> dict[str, list[Box]]:
                 f"{path}: expected x, y, w and h of {row['Image Index']} as numbers; found {row}."
             ) from None
         corners = tidy(from_image_pixels((x, y, x + width, y + height), BOX_SIZE, BOX_SIZE))[0]
-        found[row["Image Index"]].append(Box(encodings.finding(label), *corners))
+        found[row["Image Index"]].append(Box(encodings.finding(row["Finding Label"]), *corners))
     return found
 
 

@@ -18,6 +18,7 @@ import os
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
@@ -96,9 +97,10 @@ def candidates(folder: Path, *names: str) -> Iterator[Path]:
 def _folders(folder: Path) -> list[Path]:
     """The folders in a folder; none where they are so many that each is a patient."""
     with contextlib.suppress(OSError):
-        found = [Path(entry) for entry in os.scandir(folder) if entry.is_dir()]
+        with os.scandir(folder) as entries:
+            found = list(islice((entry for entry in entries if entry.is_dir()), MOST_FOLDERS + 1))
         if len(found) <= MOST_FOLDERS:
-            return found
+            return [Path(entry) for entry in found]
     return []
 
 
