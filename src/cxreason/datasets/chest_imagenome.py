@@ -228,19 +228,32 @@ def _graphs(root: Path) -> Callable[[str], Any]:
 
         def unpacked(dicom: str) -> Any:
             path = need_file(silver / "scene_graph", f"{dicom}_SceneGraph.json")
-            return json.loads(path.read_text(encoding="utf-8"))
+            return _parsed(path.read_bytes(), path)
 
         return unpacked
-    archive = zipfile.ZipFile(need_file(silver, "scene_graph.zip"))
+    packed_graphs = need_file(silver, "scene_graph.zip")
+    try:
+        archive = zipfile.ZipFile(packed_graphs)
+    except zipfile.BadZipFile as error:
+        raise DatasetError(
+            f"{packed_graphs}: cannot be read as an archive ({error}). Fetch it again."
+        ) from None
     names = {Path(name).name: name for name in archive.namelist()}
 
     def packed(dicom: str) -> Any:
         name = f"{dicom}_SceneGraph.json"
         if name not in names:
             raise DatasetError(f"{silver}/scene_graph.zip: expected {name}; it is not in there.")
-        return json.loads(archive.read(names[name]))
+        return _parsed(archive.read(names[name]), Path(name))
 
     return packed
+
+
+def _parsed(content: bytes, path: Path) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise DatasetError(f"{path}: is not JSON ({error}).") from None
 
 
 def _dicom(name: str) -> str:

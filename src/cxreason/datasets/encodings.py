@@ -132,6 +132,18 @@ def age(value: Any) -> float | None:
     return round(years, 4) if years <= 120 else None  # the oldest table of ChestX-ray14 knows ages of 400
 
 
+def pixels(value: Any) -> int:
+    """A width or a height; 0 where it is not known.
+
+    >>> pixels("2544"), pixels("3056.0"), pixels("")
+    (2544, 3056, 0)
+    """
+    try:
+        return int(float(value or 0))
+    except ValueError:
+        return 0
+
+
 @lru_cache(maxsize=1024)
 def finding(name: str) -> str:
     """A label in the words of the findings here (`text/ontology.py`): small letters, blanks, one name each.

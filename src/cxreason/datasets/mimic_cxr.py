@@ -97,11 +97,11 @@ def read(folder: Path) -> Iterator[Study]:
             patient_id=f"p{subject}",
             images=tuple(f"{where}/{row['dicom_id']}{ending}" for row in shown),
             views=tuple(row["view"] for row in shown),
-            split=split_of[subject],
+            split=split_among(split_of, subject, folder),
             prior_id=prior["study"] if prior["patient"] == subject else "",
             order=order,
-            widths=tuple(int(row["Columns"] or 0) for row in shown),
-            heights=tuple(int(row["Rows"] or 0) for row in shown),
+            widths=tuple(encodings.pixels(row["Columns"]) for row in shown),
+            heights=tuple(encodings.pixels(row["Rows"]) for row in shown),
             **parts,
             **mined,
         )
@@ -137,6 +137,13 @@ def splits(folder: Path) -> dict[str, str]:
         if known.setdefault(row["subject_id"], split) != split:
             raise DatasetError(f"{path}: patient {row['subject_id']} is in two splits; expected one.")
     return known
+
+
+def split_among(split_of: dict[str, str], subject: str, folder: Path) -> str:
+    """The split of a patient; DatasetError where the table does not have the patient."""
+    if subject not in split_of:
+        raise DatasetError(f"{folder}: expected the patient {subject} in {SPLIT}, who is not in there.")
+    return split_of[subject]
 
 
 def moment(date: str, time: str) -> str:
@@ -243,7 +250,10 @@ def report_reader(folder: Path, subject: str, study: str) -> Callable[[str, str]
             f"{folder}: expected the reports of MIMIC-CXR, mimic-cxr-reports.zip or mimic-cxr-reports/"
             f"{study_folder(subject, study)}.txt; found neither there nor up to two folders below."
         )
-    archive = zipfile.ZipFile(packed)
+    try:
+        archive = zipfile.ZipFile(packed)
+    except zipfile.BadZipFile as error:
+        raise DatasetError(f"{packed}: cannot be read as an archive ({error}). Fetch it again.") from None
     start = next((name.partition("files/")[0] for name in archive.namelist() if name.endswith(".txt")), "")
 
     def unpacked(subject: str, study: str) -> str:

@@ -33,7 +33,6 @@ STANDS_ON = ("mimic-cxr",)
 
 FILES = ("train.json", "valid.json", "test.json")
 KEYS = ("question", "answer", "image_path", "content_type", "semantic_type")
-YES_NO = ("yes", "no")
 SEXES = {"m": "Male", "f": "Female"}
 
 
@@ -55,7 +54,7 @@ def read(folder: Path, mimic: Path) -> Iterator[Study]:
     for path in files:
         for position, record in read_json(path):
             _, _, image_path, _, _ = need(record, path, *KEYS)
-            subject, study, dicom = place_of(image_path)
+            subject, study, dicom = place_of(str(image_path), path)
             yield Study(
                 id=f"{NAME}/{path.stem}/{record.get('idx', position)}",
                 dataset=NAME,
@@ -85,17 +84,17 @@ def _question(record: dict[str, Any], path: Path, position: str) -> Question:
         raise DatasetError(f"{path}: expected a list of answers; found {answers!r:.60}.")
     if record["content_type"] == "gender":
         answers = [SEXES.get(str(one).strip().lower(), one) for one in answers]
-    answers = tuple(encodings.text(one) for one in answers)
-    closed = bool(answers) and answers[0].lower() in YES_NO
+    answers = tuple(encodings.answer(one) for one in answers)
+    closed = bool(answers) and answers[0].lower() in encodings.YES_NO
     about = record.get("template_arguments") or {}
     named = [about.get(key) for key in ("object", "attribute", "category", "viewpos", "gender")]
     values = (
         one for group in named if group for one in (group.values() if isinstance(group, dict) else [group])
     )
     return Question(
-        text=encodings.text(record["question"]),
+        text=encodings.answer(record["question"]),
         answers=tuple(one.lower() for one in answers) if closed else answers,
-        options=YES_NO if closed else (),
+        options=encodings.YES_NO if closed else (),
         kind="choice" if closed else "text",
         closed=closed,
         type=f"{record['content_type']}/{record['semantic_type']}",

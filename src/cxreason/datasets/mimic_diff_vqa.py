@@ -36,7 +36,6 @@ STANDS_ON = ("mimic-cxr",)
 
 QUESTIONS, STUDIES = "mimic_pair_questions.csv", "mimic_all.csv"
 TYPES = ("abnormality", "presence", "view", "location", "level", "type", "difference")
-YES_NO = ("yes", "no")
 
 
 def find(folder: Path) -> Path | None:
@@ -119,13 +118,5 @@ def _question(row: dict[str, str], path: Path) -> Question:
     kind = row["question_type"].strip().lower()
     if kind not in TYPES:
         raise DatasetError(f"{path}: expected a question_type {', '.join(TYPES)}; found {kind!r}.")
-    answer = encodings.text(row["answer"])
-    closed = answer.lower() in YES_NO
-    return Question(
-        text=encodings.text(row["question"]),
-        answers=(answer.lower() if closed else answer,) if answer else (),
-        options=YES_NO if closed else (),
-        kind="choice" if closed else "text",
-        closed=closed,
-        type=kind,
-    )
+    closed = row["answer"].strip().lower() in encodings.YES_NO
+    return encodings.question(row["question"], row["answer"], closed=closed, type=kind)

@@ -41,13 +41,9 @@ class Home:
     def who(self, subject: str, study: str) -> dict[str, Any]:
         """Patient, split and keys of a study, as `Study` has them; numbers with or without their letters."""
         subject, study = _number(subject, "p"), _number(study, "s")
-        if subject not in self._splits:
-            raise DatasetError(
-                f"{self._mimic}: expected the patient {subject} in {mimic_cxr.SPLIT}, which is not in there."
-            )
         return {
             "patient_id": f"p{subject}",
-            "split": self._splits[subject],
+            "split": mimic_cxr.split_among(self._splits, subject, self._mimic),
             "groups": (f"{mimic_cxr.NAME}/p{subject}", mimic_cxr.study_id(study)),
         }
 
@@ -91,7 +87,7 @@ class Home:
         known: dict[str, list[tuple[str, str, int, int]]] = {}
         columns = ("dicom_id", "study_id", "ViewPosition", "Rows", "Columns")
         for row in read_csv(need_file(self._mimic, mimic_cxr.METADATA), *columns):
-            size = int(row["Columns"] or 0), int(row["Rows"] or 0)
+            size = encodings.pixels(row["Columns"]), encodings.pixels(row["Rows"])
             known.setdefault(row["study_id"], []).append(
                 (row["dicom_id"], encodings.view(row["ViewPosition"]), *size)
             )
@@ -122,15 +118,15 @@ def own_split(name: str, path: Path) -> str:
     return OWN_SPLITS[name.strip().lower()]
 
 
-def place_of(path: str) -> tuple[str, str, str]:
-    """Subject, study and dicom_id of an image path, with "files/" and ".jpg" or without.
+def place_of(image: str, path: Path) -> tuple[str, str, str]:
+    """Subject, study and dicom_id of an image that a file names, with "files/" and ".jpg" or without.
 
-    >>> place_of("files/p10/p10002428/s55758034/3bea-1.jpg")
+    >>> place_of("files/p10/p10002428/s55758034/3bea-1.jpg", Path("a.csv"))
     ('10002428', '55758034', '3bea-1')
     """
-    parts = path.strip().removesuffix(".jpg").removesuffix(".dcm").split("/")
+    parts = image.strip().removesuffix(".jpg").removesuffix(".dcm").split("/")
     if len(parts) < 3 or not parts[-3].startswith("p") or not parts[-2].startswith("s"):
         raise DatasetError(
-            f"expected an image path as in p10/p10002428/s55758034/<dicom_id>; found {path!r}."
+            f"{path}: expected an image as in p10/p10002428/s55758034/<dicom_id>; found {image!r:.80}."
         )
     return parts[-3][1:], parts[-2][1:], parts[-1]

@@ -65,8 +65,8 @@ def read(folder: Path, mimic: Path) -> Iterator[Study]:
     for row in read_csv(path, *columns, optional=("split",)):
         rows.setdefault(row["dicom_id"], []).append(row)
     for dicom, mine in rows.items():
-        subject, study, _ = place_of(mine[0]["path"])
-        width, height = int(mine[0]["image_width"]), int(mine[0]["image_height"])
+        subject, study, _ = place_of(mine[0]["path"], path)
+        width, height = (encodings.pixels(mine[0][name]) for name in ("image_width", "image_height"))
         published = {own_split(row.get("split", ""), path) for row in mine}
         yield Study(
             id=f"{NAME}/{dicom}",
@@ -87,7 +87,7 @@ def _box(row: dict[str, str], path: Path) -> Box:
         x, y, w, h, width, height = (
             float(row[name]) for name in ("x", "y", "w", "h", "image_width", "image_height")
         )
-    except ValueError as error:
+        corners, _ = tidy((x / width, y / height, (x + w) / width, (y + h) / height))
+    except (ValueError, ZeroDivisionError) as error:
         raise DatasetError(f"{path}: expected numbers for the box on {row['dicom_id']} ({error}).") from None
-    corners, _ = tidy((x / width, y / height, (x + w) / width, (y + h) / height))
     return Box(encodings.finding(row["category_name"]), *corners, phrase=encodings.text(row["label_text"]))

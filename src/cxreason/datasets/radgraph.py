@@ -35,7 +35,7 @@ STANDS_ON = ("mimic-cxr",)
 FILES = {
     "train.json": ("text", "entities"),
     "dev.json": ("text", "entities"),
-    "test.json": ("text", "labeler_1"),
+    "test.json": ("labeler_1",),
 }
 LABELS = ("ANAT-DP", "OBS-DP", "OBS-U", "OBS-DA")
 _KEY = re.compile(r"p(\d+)/s(\d+)\.txt$")
@@ -58,8 +58,9 @@ def read(folder: Path, mimic: Path) -> Iterator[Study]:
     home = Home(folder, mimic)
     for path in files:
         for key, record in read_json(path):
-            first = record.get("labeler_1", record) if isinstance(record, dict) else record
-            (text,) = need(record, path, "text")
+            need(record, path)
+            first = record.get("labeler_1", record)
+            (text,) = need(record if "text" in record else first, path, "text")
             (marked,) = need(first, path, "entities")
             source = str(record.get("data_source", ""))
             yield Study(

@@ -24,6 +24,8 @@ from typing import IO, Any, TypeVar
 
 from cxreason.errors import UserError
 
+csv.field_size_limit(1 << 27)  # masks and notes go beyond the 128 kB that csv allows by itself
+
 Key = TypeVar("Key", bound=Hashable)
 Row = Mapping[str, str]
 Column = str | tuple[str, ...]
