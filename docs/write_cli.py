@@ -10,7 +10,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from cxreason.cli import app
-from cxreason.recipes import RECIPES, EndpointSettings
+from cxreason.recipes import RECIPES, MineFilters
+from cxreason.settings import EndpointSettings, PoolServer, PoolSettings
 
 VERBS = (
     "",
@@ -25,6 +26,12 @@ VERBS = (
     "score",
     "doctor",
 )
+PARTS = {
+    "an endpoint": EndpointSettings,
+    "a model on several servers": PoolSettings,
+    "one of several servers": PoolServer,
+    "the filters of mining": MineFilters,
+}
 PAGE = Path(__file__).with_name("cli.md")
 
 
@@ -40,7 +47,7 @@ def page() -> str:
         "which the command is started. `key=value` on the command line wins over the file, and dotted keys "
         "reach inside: `trainer.max_steps=20`.",
     ]
-    for name, recipe in {**RECIPES, "an endpoint": EndpointSettings}.items():
+    for name, recipe in {**RECIPES, **PARTS}.items():
         rows = [
             f"| `{key}` | {_default(field)} | {field.description or ''} |"
             for key, field in recipe.model_fields.items()

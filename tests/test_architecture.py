@@ -10,7 +10,13 @@ PACKAGE = Path(__file__).parents[1] / "src" / "cxreason"
 
 # Rooms without a folder: small files that stand below or beside the rooms.
 GROUND = {"errors", "records"}
-STAGE = GROUND | {"runs", "rows", "progress", "recipes"}  # what a verb needs to read and write run folders
+STAGE = GROUND | {
+    "runs",
+    "rows",
+    "progress",
+    "recipes",
+    "settings",
+}  # what a verb needs to read and write run folders
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -19,8 +25,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "rows": GROUND,
     "runs": GROUND | {"machine", "progress", "rows"},
-    "recipes": {"errors"},
-    "endpoint": {"errors", "recipes"},
+    "settings": set(),
+    "recipes": {"errors", "settings"},
+    "endpoint": {"errors", "settings", "records", "rows"},
     "text": GROUND,
     "imaging": GROUND,
     "answers": GROUND | {"text", "imaging"},
@@ -28,7 +35,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "phantom": STAGE | {"machine", "text", "imaging"},  # machine: as many processes as there are cores
     "tasks": GROUND | {"answers", "text", "imaging"},
     "build": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks"},
-    "mining": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "endpoint"},
+    # How true a chain is, the intervals and the look of a page have one home each, in evaluation.
+    "mining": STAGE
+    | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "endpoint", "evaluation"},
     "rewards": GROUND | {"answers", "evaluation"},
     "training": STAGE
     | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "mining", "rewards"},

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cxreason.errors import UserError
+from cxreason.settings import EndpointSettings, PoolSettings
 
 
 class RecipeError(UserError):
@@ -30,30 +31,6 @@ REWARDS = (
     "weight of each reward; 0 = logged only; `process` is the paper's, `process_guarded` cannot be gamed by "
     "padding or listing (docs/rewards.md)"
 )
-
-
-class EndpointSettings(BaseModel):
-    """How a model on an OpenAI-compatible server is asked. The key is never in a recipe, only its name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    url: str = Field(pattern="^https?://", description="base address, as in http://localhost:8000/v1")
-    model: str = Field(description="the model's name on that server")
-    api_key_variable: str = Field("OPENAI_API_KEY", description="environment variable that holds the key")
-    temperature: float = Field(0.0, ge=0, description="0 = the most likely words")
-    max_tokens: int = Field(4096, ge=1, description="a reply is cut here")
-    json_form: Literal["schema", "object", "text"] = Field(
-        "schema", description="what the server can be held to: a JSON schema, a JSON object, or words only"
-    )
-    concurrency: int = Field(8, ge=1, description="calls under way at a time")
-    requests_per_minute: float | None = Field(None, gt=0, description="most calls a minute; null = no limit")
-    timeout_seconds: float = Field(120.0, gt=0, description="a slower answer is asked for again")
-    attempts: int = Field(5, ge=1, description="how often one call is made before it counts as failed")
-    retry_seconds: float = Field(1.0, ge=0, description="first wait between attempts; doubles each time")
-    price_in: float = Field(0.0, ge=0, description="price of a million tokens read")
-    price_out: float = Field(0.0, ge=0, description="price of a million tokens written")
-    extra: dict[str, Any] = Field({}, description="added to each request as it is")
-    seed: int = 17
 
 
 class Recipe(BaseModel):
@@ -106,13 +83,64 @@ class BuildRecipe(Recipe):
     seed: int = 17
 
 
+class MineFilters(BaseModel):
+    """What a mined chain must be like to be kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    factuality: float = Field(1.0, ge=0, le=1, description="share of its statements that must follow (R_f)")
+    reading: Literal["strict", "paper"] = Field(
+        "strict", description="paper: what the report leaves unmentioned may be called normal; strict: not"
+    )
+    evidence: bool = Field(True, description="it must point at a sentence of the report")
+    min_words: int = Field(12, ge=0, description="fewest words")
+    max_words: int = Field(320, ge=1, description="most words")
+    most_alike: int | None = Field(
+        20, ge=1, le=255, description="nearly equal chains that are kept at most; null = any number"
+    )
+
+
+TERSE_FILTERS = {"reading": "paper", "evidence": False, "min_words": 0, "max_words": 130, "most_alike": None}
+"""Chains for the tiny model repeat themselves by design, and say what is unmentioned as well."""
+
+
 class MineRecipe(Recipe):
     """Settings of `cxreason mine`: samples -> samples with reasoning."""
 
     samples: Path = Field(description="run folder of `build`")
-    engine: Literal["rules"] = Field("rules", description="what writes the reasoning; rules needs no model")
+    engine: Literal["rules", "llm"] = Field(
+        "rules", description="what writes the reasoning; rules needs no model"
+    )
+    style: Literal["prose", "terse"] = Field(
+        "prose", description="rules only: full sentences, or chains short enough for the tiny phantom model"
+    )
+    way: Literal["three_step", "one_prompt"] = Field(
+        "three_step", description="llm only: plan, evidence, chain (ChestX-Reasoner), or one prompt (CheXOne)"
+    )
+    answer_aware: bool = Field(
+        False, description="llm only: show the gold answer, as both papers do; the chain then argues for it"
+    )
+    llm: PoolSettings | None = Field(None, description="the model, with the keys of a pool of servers")
+    filters: MineFilters = Field(MineFilters.model_validate({}), description="what keeps a chain out")
     splits: tuple[str, ...] = Field(("train", "validation", "test"), description="splits to mine")
     seed: int = 17
+
+    @model_validator(mode="before")
+    @classmethod
+    def _terse(cls, values: Any) -> Any:
+        """The filters that come with a style."""
+        if isinstance(values, dict) and values.get("style") == "terse":
+            told = values.get("filters") or {}
+            return {**values, "filters": {**TERSE_FILTERS, **told} if isinstance(told, dict) else told}
+        return values
+
+    @model_validator(mode="after")
+    def _whole(self) -> MineRecipe:
+        if self.engine == "llm" and self.llm is None:
+            raise ValueError("engine llm needs `llm: {model: ..., servers: [{url: ...}]}`")
+        if self.engine == "rules" and self.llm is not None:
+            raise ValueError("`llm` is given, but the engine is rules; write `engine: llm`")
+        return self
 
 
 class SftRecipe(Recipe):

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from cxreason.endpoint import prompts
 from cxreason.endpoint.client import CallFailed, Endpoint, EndpointError
 from cxreason.endpoint.replies import Replies
-from cxreason.recipes import EndpointSettings
+from cxreason.settings import EndpointSettings
 from fake_server import FakeServer
 
 

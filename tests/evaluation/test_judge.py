@@ -9,7 +9,7 @@ from cxreason.evaluation import radrscore
 from cxreason.evaluation.judge import NAMES, PROMPTS, Judge, prompt, versions
 from cxreason.evaluation.radrscore import score_traces
 from cxreason.evaluation.totals import total
-from cxreason.recipes import EndpointSettings
+from cxreason.settings import EndpointSettings
 from fake_server import FakeServer
 from scripted_judge import items, reply
 

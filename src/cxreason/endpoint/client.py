@@ -8,63 +8,39 @@ EndpointError at once, because no item could ever succeed.
 
 from __future__ import annotations
 
-import email.utils
-import hashlib
 import http.client
 import json
 import os
 import random
-import re
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from cxreason.endpoint import prompts
+from cxreason.endpoint import prompts, wire
 from cxreason.endpoint.replies import Replies
-from cxreason.errors import UserError
-from cxreason.recipes import EndpointSettings
+from cxreason.endpoint.wire import (
+    BUSY,
+    LONGEST_WAIT_SECONDS,
+    REFUSED,
+    REPAIR,
+    CallFailed,
+    EndpointError,
+    Message,
+    Usage,
+)
+from cxreason.settings import EndpointSettings
 
-Message = dict[str, Any]
 Form = TypeVar("Form", bound=BaseModel)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-REPAIR = Path(__file__).with_name("repair.md")
-LONGEST_WAIT_SECONDS = 120.0
-_BUSY = {408, 409, 425, 429, 500, 502, 503, 504}
-_REFUSED = {401: "refuses the key", 403: "refuses the key", 404: "knows no such address or model"}
-
-
-class EndpointError(UserError):
-    """A server that cannot be used as asked, and what to mend."""
-
-
-class CallFailed(Exception):
-    """One call that got no usable reply in all its attempts."""
-
-
-@dataclass
-class Usage:
-    """What the calls of an endpoint came to. Replies from the cache cost nothing and are counted apart."""
-
-    num_calls: int = 0
-    num_from_cache: int = 0
-    num_retries: int = 0
-    num_repairs: int = 0
-    num_failed: int = 0
-    num_uncounted: int = 0
-    """Replies whose server did not say how many tokens they took; their cost is missing below."""
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: float = 0.0
 
 
 class Endpoint:
@@ -99,7 +75,7 @@ class Endpoint:
         """
 
         def parse(text: str) -> Form:
-            reply = form.model_validate_json(_json_in(text))
+            reply = form.model_validate_json(wire.json_in(text))
             if check is not None:
                 check(reply)
             return reply
@@ -112,7 +88,7 @@ class Endpoint:
             try:
                 parse(text)
             except ValueError as error:
-                problem = _problem(error)
+                problem = wire.problem_of(error)
             else:
                 return text
             self._count(num_repairs=1)
@@ -123,7 +99,9 @@ class Endpoint:
                 parse(text)
             except ValueError as error:
                 self._count(num_failed=1)
-                raise CallFailed(f"the reply could not be used, nor its repair: {_problem(error)}") from None
+                raise CallFailed(
+                    f"the reply could not be used, nor its repair: {wire.problem_of(error)}"
+                ) from None
             return text
 
         return parse(self._cached(body, complete))
@@ -137,20 +115,11 @@ class Endpoint:
             pool.shutdown(cancel_futures=True)
 
     def _body(self, messages: list[Message], form: type[BaseModel] | None) -> dict[str, Any]:
-        settings = self.settings
-        body: dict[str, Any] = {"model": settings.model, "messages": messages}
-        body |= {"temperature": settings.temperature, "seed": settings.seed}
-        body |= {"max_tokens": settings.max_tokens}
-        if form is not None and settings.json_form == "schema":
-            schema = {"name": form.__name__, "strict": True, "schema": _closed(form.model_json_schema())}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        elif form is not None and settings.json_form == "object":
-            body["response_format"] = {"type": "json_object"}
-        return {**body, **settings.extra}
+        return wire.body(self.settings, messages, form)
 
     def _cached(self, body: dict[str, Any], complete: Callable[[], str]) -> str:
         """The reply to a body: from the cache, from a call for the same that is under way, or from a call."""
-        key = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        key = wire.key(body)
         with self._lock:
             flight = self._flights.get(key)
             mine = flight is None
@@ -226,12 +195,12 @@ class Endpoint:
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         with error:
             said = " ".join(error.read(500).decode("utf-8", "replace").split())[:200]
-        if error.code in _REFUSED:
-            what = f"{self.settings.url}: {_REFUSED[error.code]} ({error.code}: {said})"
+        if error.code in REFUSED:
+            what = f"{self.settings.url}: {REFUSED[error.code]} ({error.code}: {said})"
             return EndpointError(f"{what}. Check `url`, `model` and ${self.settings.api_key_variable}.")
         self._reached = True
-        if error.code in _BUSY:
-            return _TryAgain(f"status {error.code}", _retry_after(error.headers.get("Retry-After")))
+        if error.code in BUSY:
+            return _TryAgain(f"status {error.code}", wire.retry_after(error.headers.get("Retry-After")))
         self._count(num_failed=1)
         return CallFailed(f"status {error.code}: {said}")
 
@@ -277,47 +246,3 @@ class _TryAgain(Exception):
     def __init__(self, problem: str, wait_seconds: float | None = None):
         super().__init__(problem)
         self.wait_seconds = wait_seconds
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for: a number, or a date."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-_THINKING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-
-
-def _json_in(text: str) -> str:
-    """The JSON object in a reply, without what is often wrapped around it: thoughts, fences, a greeting."""
-    said = _THINKING.sub("", text)
-    start, end = said.find("{"), said.rfind("}")
-    if not 0 <= start < end:
-        raise ValueError("it holds no JSON object.")
-    return said[start : end + 1]
-
-
-def _problem(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return f"{place}: {first['msg']}." if place else f"{first['msg']}."
-    return str(error)
-
-
-def _closed(schema: Any) -> Any:
-    """The schema with no room for keys that are not named, as strict servers demand."""
-    if isinstance(schema, dict):
-        schema = {key: _closed(value) for key, value in schema.items()}
-        if schema.get("type") == "object":
-            schema |= {"additionalProperties": False, "required": list(schema.get("properties", {}))}
-        return schema
-    return [_closed(value) for value in schema] if isinstance(schema, list) else schema

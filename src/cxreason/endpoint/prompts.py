@@ -28,17 +28,25 @@ class Prompt:
         """
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
+    @property
+    def variables(self) -> list[str]:
+        """The names that `fill` wants.
+
+        >>> Prompt("greet", "Hello $who").variables
+        ['who']
+        """
+        return Template(self.text).get_identifiers()
+
     def fill(self, **values: str) -> str:
         """The prompt with its variables filled in; a missing or an unknown one raises.
 
         >>> Prompt("greet", "Hello $who").fill(who="$you")
         'Hello $you'
         """
-        template = Template(self.text)
-        wanted = set(template.get_identifiers())
+        wanted = set(self.variables)
         if wanted != set(values):
             raise ValueError(f"prompt {self.name}: wants {sorted(wanted)}, was given {sorted(values)}")
-        return template.substitute(values)
+        return Template(self.text).substitute(values)
 
 
 @cache

@@ -1,0 +1,72 @@
+"""How a language model is reached and asked: the parts of recipes that speak of models on servers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class ModelSettings(BaseModel):
+    """What a model on an OpenAI-compatible server is asked, whichever server it is on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(description="the model's name on that server")
+    temperature: float = Field(0.0, ge=0, description="0 = the most likely words")
+    max_tokens: int = Field(4096, ge=1, description="a reply is cut here")
+    json_form: Literal["schema", "object", "text"] = Field(
+        "schema", description="what the server can be held to: a JSON schema, a JSON object, or words only"
+    )
+    attempts: int = Field(5, ge=1, description="how often one call is made before it counts as failed")
+    retry_seconds: float = Field(1.0, ge=0, description="first wait between attempts; doubles each time")
+    extra: dict[str, Any] = Field({}, description="added to each request as it is")
+    seed: int = 17
+
+
+class ServerSettings(BaseModel):
+    """Where a server is and how much it bears. The key is never in a recipe, only its name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern="^https?://", description="base address, as in http://localhost:8000/v1")
+    api_key_variable: str = Field("OPENAI_API_KEY", description="environment variable that holds the key")
+    concurrency: int = Field(8, ge=1, description="calls under way at a time")
+    requests_per_minute: float | None = Field(None, gt=0, description="most calls a minute; null = no limit")
+    timeout_seconds: float = Field(120.0, gt=0, description="a slower answer is asked for again")
+    price_in: float = Field(0.0, ge=0, description="price of a million tokens read")
+    price_out: float = Field(0.0, ge=0, description="price of a million tokens written")
+
+
+class EndpointSettings(ModelSettings, ServerSettings):
+    """How a model on an OpenAI-compatible server is asked. The key is never in a recipe, only its name."""
+
+
+class PoolServer(ServerSettings):
+    """One of several servers with the same model. All but `model` as for an endpoint."""
+
+    model: str = Field("", description="the model's name on this server, where it has another there")
+    concurrency: int = Field(64, ge=1, description="most calls at a time; halved where it says 429 or 503")
+
+
+class PoolSettings(ModelSettings):
+    """A model on one or several servers, or behind batch files."""
+
+    servers: tuple[PoolServer, ...] = Field(
+        (), description="where the model is; calls go where there is room"
+    )
+    batch: bool = Field(False, description="write requests as batch files, and read what answered them")
+    free_extra: dict[str, Any] = Field(
+        {}, description="added to the calls for free text alone, such as a switch for thinking"
+    )
+    budget: float | None = Field(None, gt=0, description="money to spend at most; may be raised later")
+    budget_tokens: int | None = Field(None, gt=0, description="tokens read and written at most")
+    patience_seconds: float = Field(
+        900.0, ge=0, description="how long to wait for servers that went away before stopping"
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> PoolSettings:
+        if bool(self.servers) == self.batch:
+            raise ValueError("name `servers` to ask them, or `batch: true` for batch files, one of the two")
+        return self
