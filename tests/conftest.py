@@ -34,5 +34,6 @@ def corpus(tmp_path_factory) -> Path:
     make_phantoms(validate(PhantomRecipe, drawn))
     studies = {"out": folder / "build", "studies": [folder / "phantom"], "per_task": {"train": 8, "test": 4}}
     build(validate(BuildRecipe, studies))
-    mine(validate(MineRecipe, {"out": folder / "mine", "samples": folder / "build"}))
+    mined = {"out": folder / "mine", "samples": folder / "build", "style": "terse"}
+    mine(validate(MineRecipe, mined))
     return folder

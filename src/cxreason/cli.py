@@ -162,7 +162,12 @@ def mine(
         recipe = load(MineRecipe, recipe_file, changes or [])
         from cxreason.mining import run as room
 
-        _report(recipe, room.mine(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+        result = room.mine(recipe, limit=limit, dry_run=dry_run)
+        if dry_run or as_json:
+            _report(recipe, result, dry_run, as_json)
+        else:
+            typer.echo(room.describe(result))
+            typer.echo(f"written to {recipe.out}", err=True)
 
 
 @train.command()

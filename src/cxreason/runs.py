@@ -20,7 +20,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,6 +78,7 @@ class Run:
         self._lock = lock
         self._state = state
         self._waiting: list[str] = []
+        self._failures: list[str] = []
         self._num_failed = 0
         self._session_started = time.monotonic()
         self._seconds_before = float(state["seconds"])
@@ -94,12 +95,16 @@ class Run:
         name: str = "",
         limit: int | None = None,
         note: str = "",
+        may_change: Sequence[str] = (),
+        reopen: bool = False,
     ) -> Run:
         """Start, continue or find finished the run in `folder`.
 
         `recipe` is a pydantic model; `out` is not compared, since a folder may be moved. `name` is the rows'
         file name, by default the record's plural. A run without rows (training) has `record=None` and keeps
-        its own checkpoints in the folder. Raises RunError where the recipe or the limit has changed or
+        its own checkpoints in the folder. Keys in `may_change` (dotted, with all below them) may differ from
+        the last start: what costs, not what is made. `reopen` makes a finished run an unfinished one again,
+        because something in it is owed. Raises RunError where the recipe or the limit has changed or
         another process holds the folder.
 
             run = Run.open(Path("runs/mine-a"), verb="mine", recipe=recipe, record=Sample)
@@ -108,7 +113,10 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _take_lock(folder)
         try:
-            state = _start_or_resume(folder, verb, recipe.model_dump(mode="json"), limit, note)
+            state = _start_or_resume(folder, verb, recipe.model_dump(mode="json"), limit, note, may_change)
+            if reopen and state["finished"]:
+                state = {**state, "finished": None}
+                write_json(folder / "run.json", state)
             run = cls(folder, record, name or (_plural(record) if record else ""), lock, state)
             run._recover()
         except BaseException:
@@ -145,20 +153,36 @@ class Run:
                 raise ValueError(f"{self.folder}: row {row.id} was appended twice")
             self._waiting.append(json.dumps(to_row(row), ensure_ascii=False, allow_nan=False))
             self.done.add(row.id)
-        if len(self._waiting) >= BATCH_ROWS or time.monotonic() - self._last_sync >= BATCH_SECONDS:
-            self.sync()
+        self._sync_in_time()
 
-    def fail(self, id: str, problem: str) -> None:
-        """Note that the item `id` could not be done, in `failed.jsonl`. A later start owes it again."""
-        append_lines(self.folder / "failed.jsonl", [json.dumps({"id": id, "problem": problem})])
+    def fail(self, id: str, problem: str, **more: Any) -> None:
+        """Note that the item `id` could not be done, in `failed.jsonl`. A later start owes it again.
+
+        `more` is written beside the problem. On disk with the next batch, as rows are.
+        """
+        self._failures.append(json.dumps({"id": id, "problem": problem, **more}, ensure_ascii=False))
         self._num_failed += 1
+        self._sync_in_time()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The rows that an unfinished run holds so far, as `to_row` wrote them."""
+        self.sync()
+        return read_lines(self._growing) if self._growing.exists() else iter(())
+
+    def _sync_in_time(self) -> None:
+        waiting = len(self._waiting) + len(self._failures)
+        if waiting >= BATCH_ROWS or time.monotonic() - self._last_sync >= BATCH_SECONDS:
+            self.sync()
 
     def sync(self) -> None:
         """Write the waiting rows and wait until the disk has them."""
         # Given up before they are written: where the disk fails half-way, nothing may be written twice.
         waiting, self._waiting = self._waiting, []
+        failures, self._failures = self._failures, []
         if waiting:
             append_lines(self._growing, waiting)
+        if failures:
+            append_lines(self.folder / "failed.jsonl", failures)
         self._last_sync = time.monotonic()
         if self._last_sync - self._last_state >= STATE_SECONDS and not self.finished:
             self._write_state()
@@ -281,7 +305,7 @@ def _take_lock(folder: Path) -> int:
 
 
 def _start_or_resume(
-    folder: Path, verb: str, recipe: dict[str, Any], limit: int | None, note: str
+    folder: Path, verb: str, recipe: dict[str, Any], limit: int | None, note: str, may_change: Sequence[str]
 ) -> dict[str, Any]:
     import yaml
 
@@ -296,7 +320,7 @@ def _start_or_resume(
         return state
     state = _read_state(state_file)
     before = yaml.safe_load(recipe_file.read_text(encoding="utf-8"))
-    changes = _differences({**before, "verb": state["verb"]}, {**recipe, "verb": verb})
+    changes = _differences({**before, "verb": state["verb"]}, {**recipe, "verb": verb}, ("out", *may_change))
     if state.get("limit") != limit:
         changes.append(f"--limit: {_show(state.get('limit'))} -> {_show(limit)}")
     if changes:
@@ -307,14 +331,14 @@ def _start_or_resume(
     return state
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """`key: old -> new` for every value that differs, dotted keys, `out` left aside."""
+def _differences(before: dict[str, Any], now: dict[str, Any], aside: Sequence[str]) -> list[str]:
+    """`key: old -> new` for every value that differs, dotted keys; those `aside` do not count."""
     old, new = _flat(before), _flat(now)
     keys = [*old, *(key for key in new if key not in old)]
     return [
         f"{key}: {_show(old.get(key))} -> {_show(new.get(key))}"
         for key in keys
-        if key != "out" and old.get(key) != new.get(key)
+        if old.get(key) != new.get(key) and not any(key == one or key.startswith(f"{one}.") for one in aside)
     ]
 
 

@@ -4,13 +4,17 @@ from pathlib import Path
 import pytest
 
 from cxreason.build import build, image_path
-from cxreason.mining import run as mining_run
+from cxreason.mining.engines import RulesEngine
 from cxreason.mining.run import mine
 from cxreason.phantom.generate import studies
-from cxreason.recipes import BuildRecipe, MineRecipe
+from cxreason.recipes import BuildRecipe, MineRecipe, validate
 from cxreason.records import Sample, Study, to_row
 from cxreason.rows import write_parquet
 from cxreason.runs import read
+
+
+def terse(**values) -> MineRecipe:
+    return validate(MineRecipe, {"style": "terse", **values})
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,7 @@ def built(tmp_path_factory) -> Path:
 
 
 def test_the_funnel_adds_up_and_what_was_dropped_has_its_reason(built, tmp_path):
-    counts = mine(MineRecipe(out=tmp_path / "out", samples=built))
+    counts = mine(terse(out=tmp_path / "out", samples=built))
     kept = list(read(tmp_path / "out", Sample))
     failed = [json.loads(line) for line in (tmp_path / "out" / "failed.jsonl").read_text().splitlines()]
     funnel = counts["funnel"]
@@ -42,7 +46,7 @@ def test_the_funnel_adds_up_and_what_was_dropped_has_its_reason(built, tmp_path)
 
 
 def test_images_are_found_from_the_new_folder(built, tmp_path):
-    mine(MineRecipe(out=tmp_path / "a" / "b" / "out", samples=built), limit=5)
+    mine(terse(out=tmp_path / "a" / "b" / "out", samples=built), limit=5)
     for sample in read(tmp_path / "a" / "b" / "out", Sample):
         assert (
             image_path(tmp_path / "a" / "b" / "out", sample.images[0]).parent
@@ -52,33 +56,65 @@ def test_images_are_found_from_the_new_folder(built, tmp_path):
 
 @pytest.mark.parametrize("killed_after", [1, 40, 100])
 def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_file(built, tmp_path, monkeypatch, killed_after):
-    mine(MineRecipe(out=tmp_path / "whole", samples=built))
-    one, calls = mining_run.mine_one, []
+    mine(terse(out=tmp_path / "whole", samples=built))
+    one, calls = RulesEngine.mine_one, []
 
-    def dies(sample):
+    def dies(self, sample):
         calls.append(sample)
         if len(calls) > killed_after:
             raise KeyboardInterrupt
-        return one(sample)
+        return one(self, sample)
 
-    recipe = MineRecipe(out=tmp_path / "torn", samples=built)
-    monkeypatch.setattr(mining_run, "mine_one", dies)
+    recipe = terse(out=tmp_path / "torn", samples=built)
+    monkeypatch.setattr(RulesEngine, "mine_one", dies)
     with pytest.raises(KeyboardInterrupt):
         mine(recipe)
-    monkeypatch.setattr(mining_run, "mine_one", one)
+    monkeypatch.setattr(RulesEngine, "mine_one", one)
     again = mine(recipe)
-    assert again["funnel"] == mine(MineRecipe(out=tmp_path / "whole", samples=built))["funnel"]
+    assert again["funnel"] == mine(terse(out=tmp_path / "whole", samples=built))["funnel"]
     torn, whole = (list(read(tmp_path / name, Sample)) for name in ("torn", "whole"))
     assert torn == whole
 
 
 def test_a_dry_run_shows_a_chain_and_writes_nothing(built, tmp_path):
-    shown = mine(MineRecipe(out=tmp_path / "out", samples=built), limit=4, dry_run=True)
+    shown = mine(terse(out=tmp_path / "out", samples=built), limit=4, dry_run=True)
     assert shown["funnel"]["read"] == 4
     assert shown["example"]["reasoning"]
     assert not (tmp_path / "out").exists()
 
 
 def test_only_the_named_splits_are_mined(built, tmp_path):
-    mine(MineRecipe(out=tmp_path / "out", samples=built, splits=("train",)))
+    mine(terse(out=tmp_path / "out", samples=built, splits=("train",)))
     assert {sample.split for sample in read(tmp_path / "out", Sample)} == {"train"}
+
+
+@pytest.mark.parametrize("style", ["prose", "terse"])
+def test_what_was_dropped_keeps_its_chain_and_all_its_reasons(built, tmp_path, style):
+    counts = mine(terse(out=tmp_path / "out", samples=built, style=style, filters={"max_words": 30}))
+    lines = [json.loads(line) for line in (tmp_path / "out" / "failed.jsonl").read_text().splitlines()]
+    long = [line for line in lines if any(reason.startswith("length: ") for reason in line["reasons"])]
+    assert long
+    assert all(line["kind"] == "rejected" and len(line["reasoning"].split()) > 30 for line in long)
+    assert counts["funnel"]["kept"] + len(lines) == counts["funnel"]["read"]
+
+
+def test_the_quality_of_a_run_is_told_with_intervals_before_and_after(built, tmp_path):
+    mine(validate(MineRecipe, {"out": tmp_path / "out", "samples": built, "filters": {"most_alike": None}}))
+    quality = json.loads((tmp_path / "out" / "quality.json").read_text())
+    kept = list(read(tmp_path / "out", Sample))
+    before, after = (quality["factuality"]["strict"][which] for which in ("before", "after"))
+    assert after["value"] == after["low"] == 1.0
+    assert before["value"] <= 1.0
+    assert after["n"] == len(kept) == round(quality["kept"]["value"] * quality["read"])
+    words = [len(sample.reasoning.split()) for sample in kept if sample.task == "binary"]
+    told = quality["length"]["binary"]["words"]
+    assert told["value"] == pytest.approx(sum(words) / len(words))
+    assert told["low"] <= told["value"] <= told["high"]
+
+
+def test_a_finished_run_stays_finished_where_nothing_but_filters_dropped_chains(built, tmp_path):
+    recipe = terse(out=tmp_path / "out", samples=built)
+    first = mine(recipe)
+    state = (tmp_path / "out" / "run.json").read_text()
+    assert mine(recipe) == first
+    assert (tmp_path / "out" / "run.json").read_text() == state

@@ -6,13 +6,34 @@ from dataclasses import replace
 import pytest
 
 from cxreason.answers import understand
+from cxreason.mining import filters
+from cxreason.mining.engines import RulesEngine
 from cxreason.mining.rules import Step, gather, mine_sample, phrases, plan, wording
-from cxreason.mining.run import MAX_WORDS, find_excess, find_leak, find_unfounded, mine_one
 from cxreason.phantom.generate import studies
+from cxreason.recipes import TERSE_FILTERS, MineFilters
 from cxreason.records import Sample
 from cxreason.tasks import RADRBENCH, samples
 from cxreason.text import observe
 from cxreason.text.ontology import FINDINGS, implies
+
+TERSE = MineFilters.model_validate(TERSE_FILTERS)
+
+
+def mine_one(sample: Sample) -> tuple[Sample, str]:
+    """The sample with its terse chain, and why that is dropped, or empty."""
+    outcome = RulesEngine("terse").mine_one(sample)
+    if outcome.chain is None:
+        return sample, outcome.problem
+    done = replace(sample, reasoning=outcome.chain.reasoning, evidence=outcome.chain.evidence)
+    return done, filters.judge(sample, outcome.chain, TERSE).problem
+
+
+def find_unfounded(sample: Sample) -> str:
+    return filters.factuality(sample.reasoning, sample.facts, "paper")[1]
+
+
+def find_leak(reasoning: str, task: str) -> str:
+    return filters.find_leak(reasoning) or ("" if task == "temporal" else filters.find_comparison(reasoning))
 
 
 def ask(num_studies: int = 250, seed: int = 7) -> list[Sample]:
@@ -233,11 +254,6 @@ def test_a_chain_that_goes_beyond_the_report_is_found_out(false):
         find_unfounded(binary("Small left effusion.", reasoning="I see a small left pleural effusion.")) == ""
     )
     assert find_unfounded(binary("Small left effusion.", reasoning=false))
-
-
-def test_a_long_chain_is_dropped():
-    assert find_excess("word " * (MAX_WORDS + 1))
-    assert not find_excess("word " * MAX_WORDS)
 
 
 def test_a_consolidation_is_an_opacity():

@@ -2,14 +2,15 @@
 
     cxreason mine recipes/phantom/mine.yaml
 
-A chain is kept when its own conclusion is the gold answer, when every observation in it follows from the
-report (R_f = 1), when it neither speaks of its source nor, for a single image, of change, and when it is
-short enough. What is dropped goes to `failed.jsonl` with its reason.
+An engine writes a chain for each sample (`engines.py`), the filters judge it (`filters.py`), and what is
+kept is appended. What is dropped goes to `failed.jsonl` with all its reasons and the chain itself, and so
+does what a server failed on; the latter is tried again by the next start, also of a finished run. At the end
+`quality.json` says how true the chains were before and after the filters, and `page.html` shows examples.
 """
 
 from __future__ import annotations
 
-import re
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,107 +18,153 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxreason.build import relocate
-from cxreason.mining.rules import mine_sample
+from cxreason.mining import filters
+from cxreason.mining.duplicates import Duplicates
+from cxreason.mining.engines import Engine, Outcome, open_engine
+from cxreason.mining.filters import Judgement
 from cxreason.records import Sample, to_row
-from cxreason.text.matching import judge
-from cxreason.text.observations import observe
-from cxreason.text.statements import statements
+from cxreason.rows import write_json
 
 if TYPE_CHECKING:
-    from cxreason.recipes import MineRecipe
+    from cxreason.recipes import MineFilters, MineRecipe
+    from cxreason.runs import Run
 
-MAX_WORDS = 130
-# A chain reasons from the image. Whoever names the text it was made from gives the trick away, and who
-# speaks of change where there is one image speaks of something that cannot be seen.
-LEAKS = re.compile(r"\b(reports?|reported|reporting|impressions?|radiologists?|mention\w*|dictat\w*)\b", re.I)
-CHANGE = re.compile(
-    r"\b(prior|previous(ly)?|interval|compar\w+|unchanged|worsen\w*|improv\w+|stable|new|increas\w+|decreas\w+)\b",
-    re.I,
-)
+MAY_CHANGE = ("llm.servers", "llm.budget", "llm.budget_tokens", "llm.attempts", "llm.patience_seconds")
+"""Keys of a recipe that may differ between two starts of one run: they say where and at what price."""
 
 
 def mine(recipe: MineRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
     """Write the samples whose chain was kept under `recipe.out`; return the funnel.
 
-    `limit` is the largest number of samples that are read. A dry run writes nothing and returns the funnel
-    and one mined sample. Run again to continue.
+    `limit` is the largest number of samples that are read. A dry run writes nothing and returns, for rules,
+    the funnel and one mined sample, for a language model the prompts of one sample and an estimate of the
+    cost. Run again to continue.
     """
-    from cxreason.runs import Run, num_rows
+    from cxreason.runs import Run
 
-    source, folder = Path(recipe.samples), Path(recipe.out)
+    folder = Path(recipe.out)
     if dry_run:
-        results = [(sample, *mine_one(sample)) for sample in _samples(recipe, limit)]
-        example = next((mined for _, mined, problem in results if not problem), None)
-        funnel = Counter(_key(sample, problem) for sample, _, problem in results)
-        return {**_funnel(funnel), "example": None if example is None else to_row(example)}
-    with Run.open(folder, verb="mine", recipe=recipe, record=Sample, limit=limit) as run:
+        return _preview(recipe, limit)
+    owed = _owes(folder)
+    with Run.open(
+        folder,
+        verb="mine",
+        recipe=recipe,
+        record=Sample,
+        limit=limit,
+        may_change=MAY_CHANGE,
+        reopen=owed,
+    ) as run:
         if run.finished:
             return run.counts
-        root = source.parent if source.suffix else source
-        funnel = Counter()
-        total = min(num_rows(source, Sample), limit or num_rows(source, Sample))
-        for sample in run.progress(_samples(recipe, limit), "mining", total):
-            if sample.id in run.done:
-                funnel[_key(sample, "")] += 1
-                continue
-            mined, problem = mine_one(sample)
-            funnel[_key(sample, problem)] += 1
-            if problem:
-                run.fail(sample.id, problem)
+        with open_engine(recipe, folder) as engine:
+            funnel = _work(recipe, run, engine, limit)
+            about = engine.about()
+        if any(outcome == "waiting" for _, outcome in funnel):
+            return {**_funnel(funnel), **about, "finished": False}
+        counts = {**_funnel(funnel), **about}
+        _report(recipe, run, counts, limit)
+        return run.finish(**counts)
+
+
+def _work(recipe: MineRecipe, run: Run, engine: Engine, limit: int | None) -> Counter[tuple[str, str]]:
+    """Mine what is not done yet; the outcome of every sample, by task."""
+    from cxreason.runs import num_rows, ticking
+
+    source, folder = Path(recipe.samples), Path(recipe.out)
+    root = source.parent if source.suffix else source
+    duplicates = _remembering(run, recipe.filters)
+    funnel: Counter[tuple[str, str]] = Counter()
+    total = min(num_rows(source, Sample), limit or num_rows(source, Sample))
+    with ticking(total, "mining") as tick:
+
+        def owed() -> Iterator[Sample]:
+            for sample in _samples(recipe, limit):
+                if sample.id not in run.done:
+                    yield sample
+                else:
+                    funnel[_key(sample, "")] += 1
+                    tick(1)
+
+        for outcome in engine.mine(owed()):
+            sample, chain = outcome.sample, outcome.chain
+            if chain is None:
+                judgement = Judgement((outcome.problem,))
             else:
-                images = tuple(relocate(image, root, folder) for image in mined.images)
-                run.append(replace(mined, images=images))
-        return run.finish(**_funnel(funnel))
+                judgement = filters.judge(sample, chain, recipe.filters, duplicates)
+            problem = judgement.problem
+            kind = "waiting" if outcome.waiting else "failed" if outcome.failed else ""
+            funnel[_key(sample, kind or problem)] += 1
+            if problem or kind:
+                run.fail(sample.id, problem, **_dropped(outcome, judgement, kind))
+            elif chain is not None:
+                images = tuple(relocate(image, root, folder) for image in sample.images)
+                told = {"reasoning": chain.reasoning, "evidence": chain.evidence, "images": images}
+                run.append(replace(sample, **told))
+            tick(1)
+    return funnel
 
 
-def mine_one(sample: Sample) -> tuple[Sample, str]:
-    """The sample with reasoning and evidence, and why it must be dropped, or empty.
+def _report(recipe: MineRecipe, run: Run, counts: dict[str, Any], limit: int | None) -> None:
+    """`quality.json` and `page.html`, from the run's own files."""
+    from cxreason.mining import page, quality
 
-    The first word of the reason names the filter: unread, uncertain, answer, leak, length or factuality.
-    """
-    if not sample.report:
-        return sample, "unread: there is no report"
-    mined = mine_sample(sample)
-    if mined.problem:
-        return sample, mined.problem
-    done = replace(sample, reasoning=mined.reasoning, evidence=mined.evidence)
-    if mined.answer != sample.answer:
-        return done, f"answer: the evidence says {mined.answer}, the gold answer is {sample.answer}"
-    return done, (
-        find_leak(mined.reasoning, sample.task) or find_excess(mined.reasoning) or find_unfounded(done) or ""
-    )
+    told = {"counts": counts, "recipe": recipe.model_dump(mode="json")}
+    told["quality"] = quality.measure(run.rows(), quality.failures(run.folder), counts)
+    write_json(run.folder / "quality.json", told["quality"])
+    page.write_page(run.folder, run.rows(), quality.failures(run.folder), _samples(recipe, limit), told)
 
 
-def find_leak(reasoning: str, task: str) -> str:
-    """Why a chain gives its source away, or empty.
-
-    >>> find_leak("The report says edema.", "binary")
-    "leak: says 'report'"
-    """
-    found = LEAKS.search(reasoning) or (CHANGE.search(reasoning) if task != "temporal" else None)
-    return f"leak: says {found.group().lower()!r}" if found else ""
-
-
-def find_excess(reasoning: str) -> str:
-    """Why a chain is too long, or empty."""
-    words = len(reasoning.split())
-    return f"length: {words} words, at most {MAX_WORDS}" if words > MAX_WORDS else ""
+def _dropped(outcome: Outcome, judgement: Judgement, kind: str) -> dict[str, Any]:
+    """What `failed.jsonl` holds of a dropped chain beside its id and first reason."""
+    row: dict[str, Any] = {"kind": kind or "rejected", "task": outcome.sample.task}
+    row |= {"patient_id": outcome.sample.patient_id, "reasons": list(judgement.reasons)}
+    if outcome.chain is not None:
+        row |= {"reasoning": outcome.chain.reasoning, "answer": outcome.chain.answer}
+        row["evidence"] = list(outcome.chain.evidence)
+        row["r_f"] = judgement.readings
+    return row
 
 
-def find_unfounded(sample: Sample) -> str:
-    """The first observation in a chain that does not follow from the report, or empty where R_f is 1.
+def _owes(folder: Path) -> bool:
+    """Whether a run, finished or not, holds failures of the moment, which another start may mend."""
+    file = folder / "failed.jsonl"
+    if not file.exists():
+        return False
+    with file.open(encoding="utf-8") as lines:
+        # A torn last line is of an unfinished run, where everything is owed anyway.
+        return any('"kind": "failed"' in line for line in lines)
 
-    An unmentioned finding counts as normal, as it does in the mining. A comparison may rest on both texts.
-    """
-    facts = observe(sample.facts)
-    claims = statements(observe(sample.reasoning))
-    if not claims:
-        return "factuality: the chain observes nothing"
-    for claim in claims:
-        found = judge(claim, facts)
-        if found not in ("supported", "unmentioned_normal"):
-            return f"factuality: {found.replace('_', ' ')}: {claim[0].sentence}"
-    return ""
+
+def _remembering(run: Run, wanted: MineFilters) -> Duplicates | None:
+    if wanted.most_alike is None:
+        return None
+    known = Duplicates(wanted.most_alike)
+    for row in run.rows():
+        known.remember(filters.group(row["task"], row["answer"]), row["reasoning"])
+    return known
+
+
+def _preview(recipe: MineRecipe, limit: int | None) -> dict[str, Any]:
+    """What a run would do, without writing anything."""
+    if recipe.engine == "llm":
+        from cxreason.mining.estimate import estimate
+
+        return estimate(recipe, _samples(recipe, limit))
+    known = None if recipe.filters.most_alike is None else Duplicates(recipe.filters.most_alike)
+    funnel: Counter[tuple[str, str]] = Counter()
+    example = None
+    with open_engine(recipe, Path(recipe.out)) as engine:
+        for outcome in engine.mine(_samples(recipe, limit)):
+            problem = outcome.problem
+            if outcome.chain is not None:
+                problem = filters.judge(outcome.sample, outcome.chain, recipe.filters, known).problem
+                if not problem and example is None:
+                    chain = outcome.chain
+                    told = replace(outcome.sample, reasoning=chain.reasoning, evidence=chain.evidence)
+                    example = to_row(told)
+            funnel[_key(outcome.sample, problem)] += 1
+    return {**_funnel(funnel), "example": example}
 
 
 def _samples(recipe: MineRecipe, limit: int | None) -> Iterator[Sample]:
@@ -145,3 +192,16 @@ def _funnel(outcomes: Counter[tuple[str, str]]) -> dict[str, Any]:
     for counts in tasks.values():
         in_all.update(counts)
     return {"funnel": dict(in_all), "tasks": tasks}
+
+
+def describe(result: dict[str, Any]) -> str:
+    """The funnel as a table for a terminal: a row for each reason, a column for each task."""
+    tasks = result["tasks"]
+    outcomes = ["read", "kept", *sorted(set().union(*tasks.values(), ()) - {"read", "kept"})]
+    columns = {"all": result["funnel"], **tasks}
+    lines = [" ".join([f"{'':<12}", *(f"{name:>10}" for name in columns)])]
+    for outcome in outcomes:
+        cells = (f"{counts.get(outcome, 0):>10}" for counts in columns.values())
+        lines.append(" ".join([f"{outcome:<12}", *cells]))
+    rest = {key: value for key, value in result.items() if key not in ("funnel", "tasks", "rows", "failed")}
+    return "\n".join([*lines, *(f"{key}: {json.dumps(value)}" for key, value in rest.items())])

@@ -236,7 +236,7 @@ def vocabulary_texts(studies: list[Study], folder: Path) -> Iterator[str]:
     """What the tokenizer is trained on: reports, and questions and chains as later stages will write them."""
     ask = {"out": folder / "build", "studies": [folder / "phantom"], "per_task": {"train": 400}}
     build(validate(BuildRecipe, ask))
-    mine(validate(MineRecipe, {"out": folder / "mine", "samples": folder / "build"}))
+    mine(validate(MineRecipe, {"out": folder / "mine", "samples": folder / "build", "style": "terse"}))
     for study in studies:
         yield study.report
     for sample in read(folder / "mine", Sample):
