@@ -148,6 +148,7 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["two"] = lambda value: "–" if value is None else f"{value:.2f}"
+    environment.filters["two"] = lambda value: f"{value:.2f}"
+    environment.filters["three"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f}%"
     return environment

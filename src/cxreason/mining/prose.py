@@ -296,7 +296,9 @@ class _Chain:
             gone = [name for name in names if self.evidence[name].status == "absent" and name not in denied]
             silent += [name for name in gone if not self._tell_one_sided(name)]
         if self.answer_text() == NO_FINDING and not self.digest.present:
-            self._tell_absent([name for name in self.digest.denied if name not in self.names][:4])
+            told = set(groups()["@lungs"]) if set(groups()["@lungs"]) & set(self.names) else set()
+            rest = [name for name in self.digest.denied if name not in {*self.names, *told}]
+            self._tell_absent(rest[:4])
         if silent:
             self.say("silent_options", list=words.listed([words.one(name) for name in silent], "or"))
         if task == "multiple":

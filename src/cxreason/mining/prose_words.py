@@ -88,6 +88,7 @@ def phrase(seen: Observation, rng: Random) -> Phrase:
     many = noun.use == "many" or (noun.use == "one" and side == "both")
     words = plural(noun.words) if many and noun.use == "one" else noun.words
     graded = noun.region != "devices" and (noun.region, noun.use) != ("bones", "one")
+    graded = graded and seen.finding not in wording()["ungraded"]
     scale = (SIZES if seen.finding in wording()["sized"] else GRADES) if graded else {}
     degree = scale.get(seen.severity, "")
     zone = "" if midline else zone_of(seen)
