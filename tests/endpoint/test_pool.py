@@ -28,7 +28,7 @@ def _alone(monkeypatch):
 
 
 def settings(*urls, **told) -> PoolSettings:
-    server = {"concurrency": 8, "timeout_seconds": 5.0, **told.pop("server", {})}
+    server = {"concurrency": 8, "timeout_seconds": 30.0, **told.pop("server", {})}
     known = {"model": "m", "retry_seconds": 0.001, "attempts": 4, **told}
     return PoolSettings.model_validate({**known, "servers": [{"url": url, **server} for url in urls]})
 

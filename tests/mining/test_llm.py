@@ -49,7 +49,7 @@ def source(tmp_path) -> Path:
 
 
 def recipe(source, url, out="out", **told) -> dict:
-    server = {"url": url, "concurrency": 8, "timeout_seconds": 0.8, **told.pop("server", {})}
+    server = {"url": url, "concurrency": 8, "timeout_seconds": 30.0, **told.pop("server", {})}
     llm = {"model": "m", "retry_seconds": 0.01, "attempts": 8, "servers": [server], **told.pop("llm", {})}
     filters = {"most_alike": None, "min_words": 0}
     folder = source.parent / out
@@ -109,8 +109,8 @@ def test_the_gold_answer_is_shown_only_where_the_recipe_says_so(source):
 
 
 def test_a_fifth_of_failing_requests_and_three_kills_lose_nothing(source):
-    with serving(reply, faults=0.2, seed=5, late=1.0, latency=0.05) as (server, url):
-        values = recipe(source, url, server={"timeout_seconds": 0.6})
+    with serving(reply, faults=0.2, seed=5, late=1.5, latency=0.05) as (server, url):
+        values = recipe(source, url, server={"timeout_seconds": 1.0}, llm={"attempts": 12})
         (source.parent / "mine.yaml").write_text(yaml.safe_dump(values))
         command = [sys.executable, "-m", "cxreason", "mine", str(source.parent / "mine.yaml"), "--quiet"]
         replies = source.parent / "out" / "replies.jsonl"
@@ -183,8 +183,7 @@ def test_another_model_is_another_run_but_another_server_is_not(source):
 
 def test_ctrl_c_lets_the_calls_under_way_come_in(source):
     with serving(reply, latency=0.3) as (server, url):
-        values = recipe(source, url, server={"timeout_seconds": 5.0})
-        values["llm"]["servers"][0]["timeout_seconds"] = 5.0
+        values = recipe(source, url)
         timer = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         try:
