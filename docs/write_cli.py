@@ -11,13 +11,15 @@ from typer.testing import CliRunner
 
 from cxreason.cli import app
 from cxreason.recipes import RECIPES, MineFilters
-from cxreason.settings import EndpointSettings, PoolServer, PoolSettings
+from cxreason.settings import AuditSettings, EndpointSettings, Feed, PoolServer, PoolSettings
 
 VERBS = (
     "",
     "demo",
     "phantom",
     "build",
+    "audit",
+    "export",
     "mine",
     "train sft",
     "train grpo",
@@ -27,6 +29,8 @@ VERBS = (
     "doctor",
 )
 PARTS = {
+    "a feed of build": Feed,
+    "the audit of build": AuditSettings,
     "an endpoint": EndpointSettings,
     "a model on several servers": PoolSettings,
     "one of several servers": PoolServer,

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "cxreason"
 
 # Rooms without a folder: small files that stand below or beside the rooms.
-GROUND = {"errors", "records"}
+GROUND = {"errors", "records", "columns"}
 STAGE = GROUND | {
     "runs",
     "rows",
@@ -21,6 +21,7 @@ STAGE = GROUND | {
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "records": set(),
+    "columns": {"records"},
     "machine": set(),
     "progress": set(),
     "rows": GROUND,
@@ -32,9 +33,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "imaging": GROUND,
     "answers": GROUND | {"text", "imaging"},
     "datasets": GROUND | {"text", "imaging"},
-    "phantom": STAGE | {"machine", "text", "imaging"},  # machine: as many processes as there are cores
+    "phantom": STAGE | {"machine", "workers", "text", "imaging"},
     "tasks": GROUND | {"answers", "text", "imaging"},
-    "build": STAGE | {"answers", "text", "imaging", "datasets", "phantom", "tasks"},
+    "build": STAGE
+    | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "machine", "workers", "audit"},
+    "audit": STAGE
+    | {"answers", "text", "imaging", "evaluation"},  # evaluation: intervals, the page's clothes
+    "workers": {"machine"},
     # How true a chain is, the intervals and the look of a page have one home each, in evaluation.
     "mining": STAGE
     | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "endpoint", "evaluation"},

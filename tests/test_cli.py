@@ -76,7 +76,18 @@ print("loaded", *sorted(heavy & set(sys.modules)))
 
 def test_help_names_every_verb_that_works(run):
     said = run("--help").output
-    for verb in ("demo", "phantom", "build", "mine", "train", "predict", "score", "doctor"):
+    for verb in (
+        "demo",
+        "phantom",
+        "build",
+        "audit",
+        "export",
+        "mine",
+        "train",
+        "predict",
+        "score",
+        "doctor",
+    ):
         assert f"  {verb} " in said
     assert run("train", "--help").output.count("Stage") == 2
 

@@ -123,24 +123,94 @@ def phantom(
 
 @app.command()
 def build(
-    recipe_file: RecipeFile,
+    recipe_file: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="a YAML file; with --list a folder that holds datasets")
+    ],
     changes: Changes = None,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="show which datasets a folder holds and which tasks they feed")
+    ] = False,
     limit: Limit = None,
     dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make samples of studies.
+    """Make samples of studies, or of datasets as they are published.
 
-    Example: cxreason build recipes/phantom/build.yaml --dry-run
+    Examples: cxreason build recipes/phantom/build.yaml --dry-run, cxreason build --list /data
     """
     with _user_errors(quiet):
+        if list_only:
+            from cxreason.build.feeds import list_held
+
+            _show(list_held([recipe_file]), as_json)
+            return
         from cxreason.recipes import BuildRecipe, load
 
         recipe = load(BuildRecipe, recipe_file, changes or [])
         from cxreason import build as room
 
-        _report(recipe, room.build(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+        result = room.build(recipe, limit=limit, dry_run=dry_run)
+        _report(recipe, result, dry_run, as_json)
+        if result.get("audit"):
+            raise UserError(
+                f"{recipe.out}: the audit found {len(result['audit'])} faults; see audit.html there."
+            )
+
+
+@app.command()
+def audit(
+    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help="run folders of build, or *.parquet")],
+    evaluation: Annotated[
+        list[Path] | None,
+        typer.Option(help="a test set as a whole, whatever its splits say; can be repeated"),
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(min=0, help="so far above chance a blind guesser is harmless")
+    ] = 0.02,
+    most: Annotated[int, typer.Option(min=1, help="samples of each dataset, task and side to guess")] = 5000,
+    most_ratio: Annotated[
+        float, typer.Option(min=0, help="most frequent label to the rarest; 0 = labels as they come")
+    ] = 2.0,
+    hash_images: Annotated[bool, typer.Option(help="compare images by their pixels too")] = True,
+    out: Annotated[Path | None, typer.Option(help="where audit.html goes; by default the first DATA")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what a guesser without images would score, and who stands on both sides of a split.
+
+    Ends with exit code 1 where something is wrong. Example: cxreason audit runs/build-phantom
+    """
+    with _user_errors(quiet):
+        from cxreason import audit as room
+
+        strict: dict[str, Any] = {"margin": margin, "most": most, "most_ratio": most_ratio or None}
+        report = room.audit(data, evaluation or (), hash_images=hash_images, **strict)
+        folder = out or (data[0] if data[0].is_dir() else data[0].parent)
+        page = room.write_audit(report, folder)
+        typer.echo(json.dumps(report) if as_json else "\n".join(report["failures"]) or "passed")
+        typer.echo(f"written to {page}", err=True)
+        if report["failures"]:
+            raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="run folder of build or mine")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="folder to write")],
+    form: Annotated[str, typer.Option(help="swift (JSON Lines for ms-swift) or verl (Parquet)")] = "swift",
+    dialect: Annotated[
+        str, typer.Option(help="think or boxed: how the model is asked and answers")
+    ] = "think",
+    mode: Annotated[str, typer.Option(help="reasoning or direct")] = "reasoning",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write samples as another trainer reads them: cxreason export runs/mine runs/verl --form verl"""
+    with _user_errors(quiet):
+        from cxreason.build.export import export as room
+
+        _show(room(data, out, form=form, dialect=dialect, mode=mode), as_json)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from cxreason.machine import num_cores, version_of
 ADDS = {
     "train": "supervised fine-tuning, GRPO and predictions, with PyTorch",
     "dicom": "DICOM images in all common transfer syntaxes",
+    "ray": "building on the machines of a Ray cluster",
 }
 """What a user gains by each extra; the packages behind it are in pyproject.toml."""
 

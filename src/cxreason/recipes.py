@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cxreason.errors import UserError
-from cxreason.settings import EndpointSettings, PoolSettings
+from cxreason.settings import AuditSettings, EndpointSettings, Feed, PoolSettings
 
 
 class RecipeError(UserError):
@@ -69,9 +69,9 @@ class PhantomRecipe(Recipe):
 
 
 class BuildRecipe(Recipe):
-    """Settings of `cxreason build`: studies x tasks -> samples."""
+    """Settings of `cxreason build`: studies x tasks -> samples. Give `studies`, or `folders` and `feeds`."""
 
-    studies: tuple[Path, ...] = Field(min_length=1, description="folders that hold studies.parquet")
+    studies: tuple[Path, ...] = Field((), description="folders that hold studies.parquet")
     tasks: tuple[str, ...] = Field(
         ("binary", "single", "multiple", "anomaly", "temporal"), min_length=1, description="names of tasks"
     )
@@ -80,7 +80,32 @@ class BuildRecipe(Recipe):
         description="most samples of each task in a split, as in {train: 400, test: 40}; null = all; "
         "a split that is not named is left out, unless none is named",
     )
+    folders: tuple[Path, ...] = Field((), description="folders that hold datasets as they are published")
+    feeds: tuple[Feed, ...] = Field((), description="which dataset is asked what: the keys of a feed")
+    shares: dict[str, dict[Literal["train", "validation", "test"], float]] = Field(
+        {}, description="how patients of a dataset without splits are shared out; none named = all train"
+    )
+    evaluation: tuple[str, ...] = Field(
+        (), description="datasets that are kept for tests: nobody in them is trained on, whatever else is fed"
+    )
+    by_images: tuple[str, ...] = Field(
+        (), description="derived datasets whose own split is not minded, only that of the images they show"
+    )
+    shard_studies: int = Field(4096, ge=1, description="studies in one piece of work")
+    workers: int | None = Field(None, ge=1, description="processes; null = one for each core")
+    on: Literal["here", "ray"] = Field("here", description="this machine, or the Ray cluster of RAY_ADDRESS")
+    audit: AuditSettings = Field(AuditSettings(), description="the keys of an audit")
     seed: int = 17
+
+    @model_validator(mode="after")
+    def _one_form(self) -> BuildRecipe:
+        if bool(self.studies) == bool(self.feeds):
+            raise ValueError("give either `studies` or `folders` with `feeds`")
+        if self.feeds and not self.folders:
+            raise ValueError("`feeds` need `folders`, which hold the datasets: folders=[/data]")
+        if len({(feed.dataset, feed.task) for feed in self.feeds}) < len(self.feeds):
+            raise ValueError("a task of a dataset is fed twice")
+        return self
 
 
 class MineFilters(BaseModel):
@@ -353,6 +378,8 @@ def _explain(error: ValidationError, path: Path | str | None, recipe_type: type[
     key = ".".join(str(part) for part in fault["loc"])
     known = recipe_type.model_fields
     rest = f" ({more} more to mend.)" if more else ""
+    if not key:
+        return f"{where}: {fault['msg'].removeprefix('Value error, ')}.{rest}"
     if fault["type"] == "missing":
         described = known[key].description if key in known else None
         meaning = f" ({described})" if described else ""

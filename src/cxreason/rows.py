@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from cxreason.errors import UserError
-from cxreason.records import from_row, schema
+from cxreason.records import schema
 
 Record = TypeVar("Record")
 
@@ -37,10 +37,27 @@ def stream_parquet(file: Path, record: type[Record]) -> Iterator[Record]:
     """The records of a Parquet file, in order."""
     import pyarrow.parquet as pq
 
+    from cxreason.columns import from_table
+
     with pq.ParquetFile(file) as parquet:
         for batch in parquet.iter_batches(1024):
-            for row in batch.to_pylist():
-                yield from_row(record, row)
+            yield from from_table(record, batch)
+
+
+def write_records(final: Path, record: type, rows: Sequence[Any]) -> None:
+    """Write records that are at hand as Parquet, whole or not at all."""
+    from cxreason.columns import to_table
+
+    write_table(final, to_table(record, rows))
+
+
+def write_table(final: Path, table: Any) -> None:
+    """Write an Arrow table as Parquet, whole or not at all."""
+    import pyarrow.parquet as pq
+
+    part = partial(final)
+    pq.write_table(table, part, compression="zstd", compression_level=1, row_group_size=GROUP_ROWS)
+    replace_whole(part, final)
 
 
 def write_parquet(final: Path, record: type, rows: Iterator[dict[str, Any]]) -> None:

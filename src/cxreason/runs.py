@@ -50,6 +50,7 @@ __all__ = [
     "num_rows",
     "progress",
     "read",
+    "row_files",
     "set_quiet",
     "ticking",
     "write_json",
@@ -267,29 +268,39 @@ class Run:
 def read(path: Path, record: type[Record], name: str | None = None) -> Iterator[Record]:
     """The rows of a finished run, or of one Parquet file, in order, with flat memory.
 
+    Where a run wrote shards, in a folder of the rows' name, they are read one after the other.
+
     Raises RunError at once where there is nothing to read or the run is unfinished.
 
         for sample in read(Path("runs/build-a"), Sample): ...
     """
-    return stream_parquet(_rows_file(Path(path), record, name), record)
+    files = row_files(path, record, name)
+    return (row for file in files for row in stream_parquet(file, record))
 
 
 def num_rows(path: Path, record: type, name: str | None = None) -> int:
     """How many rows `read` will give, without reading them."""
     import pyarrow.parquet as pq
 
-    return pq.read_metadata(_rows_file(Path(path), record, name)).num_rows
+    return sum(pq.read_metadata(file).num_rows for file in row_files(path, record, name))
 
 
-def _rows_file(path: Path, record: type, name: str | None) -> Path:
+def row_files(path: Path, record: type, name: str | None = None) -> list[Path]:
+    """The Parquet files that hold the rows: one, or the shards in a folder of the rows' name, in order.
+
+    files = row_files(Path("runs/build-a"), Sample)
+    """
+    path = Path(path)
     if path.suffix == ".parquet" and path.is_file():
-        return path
+        return [path]
     _check_finished(path, record)
     file = path / f"{name or _plural(record)}.parquet"
     if not file.exists():
+        if shards := sorted(file.with_suffix("").glob("*.parquet")):
+            return shards
         there = sorted(other.name for other in path.glob("*.parquet"))
         raise RunError(f"{file}: there is no such file; the folder holds {', '.join(there) or 'no rows'}.")
-    return file
+    return [file]
 
 
 def _take_lock(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""How a language model is reached and asked: the parts of recipes that speak of models on servers."""
+"""The parts of recipes: how a language model is asked, what feeds a build, how it is audited."""
 
 from __future__ import annotations
 
@@ -70,3 +70,34 @@ class PoolSettings(ModelSettings):
         if bool(self.servers) == self.batch:
             raise ValueError("name `servers` to ask them, or `batch: true` for batch files, one of the two")
         return self
+
+
+class Feed(BaseModel, extra="forbid", frozen=True):
+    """One task that is asked of one dataset, and how often."""
+
+    dataset: str = Field(description="name of a dataset: `cxreason build --list` shows them")
+    task: str = Field(description="name of a task")
+    train: int | None = Field(None, ge=0, description="most samples to train on; null = all, 0 = none")
+    validation: int | None = Field(None, ge=0, description="the same for validation")
+    test: int | None = Field(None, ge=0, description="the same for test")
+    balance: Literal["natural", "groups", "values"] = Field(
+        "natural",
+        description="natural: as the dataset has them; groups: each finding in turn, each answer to it "
+        "equally often; values: each answer as often as the rarest",
+    )
+    caps: dict[str, int] = Field(
+        {}, description="most offers with a finding or answer, as in {no finding: 50000}"
+    )
+    reasoning: bool = Field(False, description="whether reasoning is to be mined for it")
+    grpo: bool = Field(False, description="whether reinforcement learning uses it")
+
+
+class AuditSettings(BaseModel, extra="forbid", frozen=True):
+    """How strict the audit of a build is."""
+
+    margin: float = Field(0.02, ge=0, description="so far above chance a blind guesser is harmless")
+    most: int = Field(5000, ge=1, description="samples of each dataset, task and side that are guessed")
+    most_ratio: float | None = Field(
+        2.0, ge=1, description="most frequent label to the rarest; null = labels as they come"
+    )
+    hash_images: bool = Field(True, description="compare images by their pixels too, which takes a while")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from cxreason.answers import score, understand
-from cxreason.build import Candidate, choose
+from cxreason.build.studies import Candidate, choose
 from cxreason.phantom.generate import studies as phantom_studies
 from cxreason.phantom.visit import DEEP
 from cxreason.records import Box, Sample, Study

@@ -60,7 +60,7 @@ def write_page(folder: Path) -> Path:
     page = folder / "page.html"
     write_text(
         page,
-        _environment()
+        environment()
         .get_template("page.html.jinja")
         .render(
             claim=claim(summary["models"], held_out),
@@ -267,12 +267,16 @@ def _script() -> str:
 
 
 @cache
-def _environment() -> Any:
+def environment(*folders: Path) -> Any:
+    """Where templates of pages are found: in `folders`, then here, beside the style and the drawings.
+
+    environment(Path("templates")).get_template("mine.html.jinja").render()
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     # Everything is escaped: what a model says is never trusted as markup.
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -11,15 +11,11 @@ are handed back in order; nothing but the few that are in the making is held in 
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import zlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +25,7 @@ from cxreason.phantom.study import PhantomStudy, phantom, studies
 from cxreason.phantom.visit import TINY, World
 from cxreason.records import Study, to_row
 from cxreason.rows import write_parquet
+from cxreason.workers import each
 
 __all__ = ["Job", "PhantomStudy", "count", "drawn", "generate", "phantom", "studies"]
 
@@ -74,37 +71,13 @@ def drawn(job: Job, indices: Iterable[int], workers: int | None = None) -> Itera
     if workers == 1:
         yield from (write_study(job, index) for index in todo)
         return
-    chunks = iter([todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)])
-    # New processes, not copies of this one: that may hold threads of other libraries, which copies lack.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_leave_with_parent) as pool:
-        waiting: deque[Future[list[Done]]] = deque()
-        try:
-            while True:
-                while len(waiting) < 2 * workers and (chunk := next(chunks, None)) is not None:
-                    waiting.append(pool.submit(_write_chunk, job, chunk))
-                if not waiting:
-                    return
-                yield from waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    chunks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
+    for chunk in each(partial(_write_chunk, job), chunks, workers):
+        yield from chunk
 
 
 def _write_chunk(job: Job, indices: list[int]) -> list[Done]:
     return [write_study(job, index) for index in indices]
-
-
-def _leave_with_parent() -> None:
-    """Ctrl-C is the parent's business; and where the parent is killed, its helpers end too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def count(counts: Counter[str], study: Study) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from scipy.stats import chisquare
 
-from cxreason.build import BuildError, build, choose_all, image_path, make_samples
-from cxreason.build import _candidates as candidates
+from cxreason.build import BuildError, build, image_path
+from cxreason.build.studies import _candidates as candidates
+from cxreason.build.studies import choose_all, make_samples
 from cxreason.phantom.generate import studies as phantom_studies
 from cxreason.recipes import BuildRecipe
 from cxreason.records import Sample, Study, to_row

@@ -1,6 +1,4 @@
-"""Studies -> samples: choose what to ask over a whole corpus, so that no answer can be guessed blind.
-
-    cxreason build recipes/phantom/build.yaml --dry-run
+"""Studies that are at hand -> one file of samples: what fits into memory, in the order of the choice.
 
 Two passes over the studies. The first keeps only topics (what could be asked, and the answer to it) and
 chooses among them: equally often yes and no per finding, every progression equally often, every single
@@ -9,23 +7,19 @@ finding equally often. The second writes the chosen samples. Splits are by patie
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxreason.errors import UserError
+from cxreason.build.choosing import in_sets, in_turns
+from cxreason.build.paths import BuildError, relocate
 from cxreason.records import Sample, Study, content_id, to_row
 from cxreason.tasks import TASKS, Topic, random_for, sample
 
 if TYPE_CHECKING:
     from cxreason.recipes import BuildRecipe
-
-
-class BuildError(UserError):
-    """The studies cannot be used as they are: one line that says which and why."""
 
 
 @dataclass(frozen=True)
@@ -42,23 +36,7 @@ class Candidate:
     """Where it stands in the queue: a content hash, so that the order of the studies does not matter."""
 
 
-def image_path(sample_folder: Path, image: str) -> Path:
-    """Where an image of `Sample.images` lies: those paths are relative to the folder of the samples file.
-
-    >>> image_path(Path("/data/build"), "../phantom/images/1.png").as_posix()
-    '/data/phantom/images/1.png'
-    """
-    return Path(os.path.normpath(sample_folder / image))
-
-
-def relocate(image: str, source: Path, target: Path) -> str:
-    """The path of an image as seen from `target`, given as seen from `source`; absolute paths stay."""
-    if Path(image).is_absolute():
-        return image
-    return Path(os.path.relpath(source.resolve() / image, target.resolve())).as_posix()
-
-
-def build(recipe: BuildRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
+def build_studies(recipe: BuildRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
     """Write `samples.parquet` under `recipe.out`; return the counts per task and split.
 
     `limit` is the largest number of samples per task and split. A dry run writes nothing and returns the
@@ -155,32 +133,22 @@ def choose_all(
 
 
 def choose(candidates: Sequence[Candidate], number: int, values: Sequence[str] = ()) -> list[Candidate]:
-    """At most `number` candidates, the groups taking turns until the queues are empty.
+    """At most `number` candidates, the groups taking turns: see `choosing`.
 
-    With `values` a turn takes one candidate of each value, and a group that lacks one is done: its name
-    would give the answer away. Without, a rare group runs out and the others go on, but no group gets more
-    than twice the smallest one or its even share, whichever is more.
+    With `values` a turn takes one candidate of each value.
     """
-    groups: dict[str, dict[str, list[Candidate]]] = defaultdict(lambda: defaultdict(list))
-    for candidate in sorted(candidates, key=lambda one: one.order, reverse=True):
-        groups[candidate.topic.group][candidate.topic.value if values else ""].append(candidate)
-    if not values and groups:
-        smallest = min(len(group[""]) for group in groups.values())
-        even_share = -(-min(number, len(candidates)) // len(groups))
-        for group in groups.values():
-            del group[""][: -max(2 * smallest, even_share, 1)]
-    chosen: list[Candidate] = []
-    turn = values or ("",)
-    while groups:
-        for name in sorted(groups):
-            if len(chosen) + len(turn) > number:
-                return chosen
-            queues = [groups[name][value] for value in turn]
-            if all(queues):
-                chosen.extend(queue.pop() for queue in queues)
-            else:
-                del groups[name]
-    return chosen
+    import numpy as np
+
+    orders = np.array([int(one.order[:16], 16) for one in candidates], dtype=np.uint64)
+    names = {name: place for place, name in enumerate(sorted({one.topic.group for one in candidates}))}
+    groups = np.array([names[one.topic.group] for one in candidates], dtype=np.int64)
+    if values:
+        number_of = {value: place for place, value in enumerate(values)}
+        known = np.array([number_of.get(one.topic.value, -1) for one in candidates], dtype=np.int64)
+        places = in_sets(orders, groups, known, len(values), number)
+    else:
+        places = in_turns(orders, groups, number)
+    return [candidates[place] for place in places]
 
 
 def make_samples(chosen: Mapping[tuple[str, str], Chosen], folder: Path, seed: int) -> Iterator[Sample]:

@@ -1,0 +1,231 @@
+"""Metadata of every dataset of CheXinstruct-v2 at its real size, made up: no patient, no image file.
+
+`register(share)` puts generators in the place of the readers of `cxreason.datasets`, under the real names,
+licences and splits. A study costs some 20 microseconds to make, which counts in the figure of the build.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from cxreason.datasets import DATASETS
+from cxreason.phantom.generate import studies as phantoms
+from cxreason.phantom.visit import DEEP
+from cxreason.records import Box, Entity, Question, Study
+from cxreason.text.ontology import FINDINGS, NO_FINDING
+from cxreason.text.sections import sentences
+
+NUM_PHANTOMS = 300
+CHEXPERT = (*FINDINGS, NO_FINDING)
+NIH = ("atelectasis", "cardiomegaly", "edema", "emphysema", "fibrosis", "hernia", "mass", "nodule")
+VINDR = ("aortic enlargement", "atelectasis", "calcification", "cardiomegaly", "consolidation", "nodule")
+COURSES = ("worsening", "stable", "improving")
+CHANGED = ("The left effusion has increased since the prior study.", "The opacity is unchanged.")
+Maker = Callable[[Random, dict[str, Any]], None]
+
+
+@cache
+def _pool() -> tuple[list[str], list[str], list[dict[str, int]]]:
+    """Sentences, indications and label sets of a few hundred deep phantoms."""
+    drawn = [one.study for one in phantoms(7, NUM_PHANTOMS, DEEP)]
+    said = sorted({text for one in drawn for _, text in sentences(one.findings)})
+    why = sorted({one.indication for one in drawn if one.indication}) or ["Cough."]
+    return said, why, [one.labels for one in drawn]
+
+
+def _text(rng: Random, least: int, most: int) -> str:
+    return " ".join(rng.choices(_pool()[0], k=rng.randint(least, most)))
+
+
+def report(findings: float = 1.0, changed: float = 0.35, length: int = 9) -> Maker:
+    """Findings with this chance, an impression always, an indication mostly, words of change sometimes."""
+
+    def make(rng: Random, fields: dict[str, Any]) -> None:
+        if rng.random() < findings:
+            fields["findings"] = _text(rng, length - 3, length + 3)
+        fields["impression"] = _text(rng, length // 2, length)
+        if rng.random() < 0.97:
+            fields["indication"] = rng.choice(_pool()[1])
+        if rng.random() < changed:
+            for part in ("findings", "impression"):
+                if part in fields:
+                    fields[part] += f" {rng.choice(CHANGED)}"
+
+    return make
+
+
+def labelled(*names: str, normal: float = 0.0) -> Maker:
+    """Labels of a phantom, or two of the names present and the others absent."""
+
+    def make(rng: Random, fields: dict[str, Any]) -> None:
+        if not names:
+            fields["labels"] = rng.choice(_pool()[2])
+            return
+        there = () if rng.random() < normal else rng.sample(names, min(2, len(names)))
+        fields["labels"] = {name: int(name in there) for name in names}
+        if not there and len(names) > 1:
+            fields["labels"][NO_FINDING] = 1
+
+    return make
+
+
+def views(*shares: tuple[tuple[str, ...], float]) -> Maker:
+    """Which views a study has."""
+    choices, weights = zip(*shares, strict=True)
+
+    def make(rng: Random, fields: dict[str, Any]) -> None:
+        fields["views"] = rng.choices(choices, weights)[0]
+
+    return make
+
+
+def boxed(*names: str, chance: float = 0.5) -> Maker:
+    """One box on the image where a finding is there."""
+
+    def make(rng: Random, fields: dict[str, Any]) -> None:
+        name = rng.choice(names)
+        seen = rng.random() < chance
+        fields["labels"] = {**dict.fromkeys(names, 0), name: int(seen)}
+        x, y = rng.uniform(0, 0.5), rng.uniform(0, 0.5)
+        phrase = rng.choice(_pool()[0])
+        fields["boxes"] = (Box(name, x, y, x + 0.3, y + 0.3, phrase=phrase),) if seen else ()
+        fields["widths"], fields["heights"] = (1024,), (1024,)
+        fields["findings"] = f"{_text(rng, 2, 4)} {phrase}"
+
+    return make
+
+
+def asked(number: int, *types_: str, closed: bool = True, splits: bool = False) -> Maker:
+    """Questions about the study; yes and no, or four options."""
+
+    def make(rng: Random, fields: dict[str, Any]) -> None:
+        found = []
+        for place in range(number):
+            subject = rng.choice(CHEXPERT)
+            options = ("yes", "no") if place % 2 else tuple(rng.sample(FINDINGS, 4))
+            told = rng.choice(options)
+            text = f"Is there {subject}?" if place % 2 else f"Which finding is near the {subject}?"
+            kind = rng.choice(types_) if types_ else "presence"
+            found.append(
+                Question(
+                    text, (told,), options=options, kind="choice", closed=closed, type=kind, subject=subject
+                )
+            )
+        fields["questions"] = tuple(found)
+
+    return make
+
+
+def explained(rng: Random, fields: dict[str, Any]) -> None:
+    fields["questions"] = (
+        Question("", (_text(rng, 1, 1),), type="explanation", subject=rng.choice(FINDINGS)),
+    )
+
+
+def narrated(least: int, most: int, language: str = "en") -> Maker:
+    def make(rng: Random, fields: dict[str, Any]) -> None:
+        fields["narrative"], fields["language"] = _text(rng, least, most), language
+
+    return make
+
+
+def marked(rng: Random, fields: dict[str, Any]) -> None:
+    fields["narrative"] = _text(rng, 4, 8)
+    words = fields["narrative"].split()
+    fields["entities"] = tuple(
+        Entity(str(place), word, "OBS-DP", place, place) for place, word in enumerate(words[:40:3])
+    )
+
+
+def compared(rng: Random, fields: dict[str, Any]) -> None:
+    fields["changes"] = {rng.choice(FINDINGS[3:9]): rng.choice(COURSES)}
+
+
+ONE, FRONTAL = (("PA",), 0.5), (("AP",), 0.5)
+MIMIC_VIEWS = views((("PA", "LATERAL"), 0.45), (("AP",), 0.4), (("PA", "LL", "LATERAL"), 0.15))
+CHEXPERT_VIEWS = views((("AP",), 0.6), (("PA", "LATERAL"), 0.2), (("PA",), 0.2))
+# Name -> studies, studies of one patient, what they hold. Sizes: those of the owners, or a little above.
+WORLD: dict[str, tuple[int, int, tuple[Maker, ...]]] = {
+    "mimic-cxr": (227_835, 4, (MIMIC_VIEWS, report(0.86, 0.5), labelled())),
+    "chexpert": (187_641, 3, (CHEXPERT_VIEWS, labelled())),
+    "chexpert-plus": (187_641, 3, (CHEXPERT_VIEWS, report(0.3, 0.85, 12), labelled())),
+    "rexgradient": (160_000, 2, (views(ONE, FRONTAL), report(1.0, 0.1))),
+    "rexvqa": (150_000, 2, (views(ONE, FRONTAL), asked(5))),
+    "chestx-ray14": (112_120, 4, (views(ONE, FRONTAL), labelled(*NIH, normal=0.5))),
+    "padchest": (110_500, 2, (views(ONE), narrated(2, 5, "es"), labelled(*CHEXPERT[:12]))),
+    "rsna": (26_684, 1, (views(ONE), labelled("pneumonia", normal=0.5))),
+    "covidx": (30_500, 2, (views(ONE), labelled("covid-19", normal=0.5))),
+    "brax": (24_959, 2, (views(ONE), labelled())),
+    "nlm-tb": (800, 1, (views(ONE), labelled("tuberculosis", normal=0.5))),
+    "mimic-cxr-vqa": (120_000, 2, (views(ONE), asked(3))),
+    "mimic-diff-vqa": (164_000, 2, (views(ONE), asked(2, "location", "level", "type"))),
+    "rad-restruct": (2_950, 1, (views(ONE), asked(50))),
+    "vqa-rad": (150, 1, (views(ONE), asked(8))),
+    "slake": (160, 1, (views(ONE), asked(8))),
+    "vqa-med-2019": (120, 1, (views(ONE), asked(1, closed=False))),
+    "pmc-vqa": (800, 1, (views(ONE), asked(1))),
+    "radqa": (1_200, 1, (narrated(4, 8), asked(5))),
+    "ms-cxr-t": (2_800, 2, (views(ONE), compared)),
+    "ms-cxr": (1_300, 1, (views(ONE), boxed(*FINDINGS[:8], chance=1.0))),
+    "vindr-cxr": (34_000, 1, (views(ONE), boxed(*VINDR, chance=0.6))),
+    "vindr-pcxr": (17_500, 1, (views(ONE), boxed(*VINDR, chance=0.55))),
+    "candid-ptx": (
+        19_237,
+        1,
+        (views(ONE), boxed("pneumothorax", "rib fracture", "chest tube"), narrated(3, 6)),
+    ),
+    "siim-acr": (12_047, 1, (views(ONE), boxed("pneumothorax", chance=0.3))),
+    "object-cxr": (10_000, 1, (views(ONE), boxed("foreign object"))),
+    "mimic-iii": (59_652, 2, (views(((), 1.0)), report(1.0, 0.1))),
+    "bimcv-covid19": (47_500, 2, (views(ONE), narrated(2, 5, "es"))),
+    "roco": (3_000, 1, (views(ONE), narrated(1, 2))),
+    "mimic-nle": (38_003, 2, (views(ONE), explained)),
+    "radgraph": (600, 1, (views(((), 1.0)), marked)),
+}
+
+
+def _reader(name: str, share: float) -> Callable[..., Iterator[Study]]:
+    number, of_patient, makers = WORLD[name]
+
+    def read(folder: Path, *parents: Path) -> Iterator[Study]:
+        for index in range(max(of_patient * 4, round(number * share))):
+            rng = Random(f"{name} {index}")
+            patient, visit = divmod(index, of_patient)
+            fields: dict[str, Any] = {}
+            for make in makers:
+                make(rng, fields)
+            shown = fields.get("views", ())
+            first = patient % 1000
+            yield Study(
+                id=f"{name}/s{index:08d}",
+                dataset=name,
+                patient_id=f"p{patient:08d}",
+                images=tuple(
+                    f"files/p{first:03d}/p{patient}/s{index}/{place}.jpg" for place in range(len(shown))
+                ),
+                split="train" if patient % 50 else ("validation", "test")[patient % 100 // 50],
+                prior_id=f"{name}/s{index - 1:08d}" if visit else "",
+                order=f"{visit:04d}",
+                **fields,
+            )
+
+    return read
+
+
+def register(share: float = 1.0) -> None:
+    """Generators in the place of readers, for this process and for those that import the script."""
+    for name in WORLD:
+        real = DATASETS[name]
+        known = {key: getattr(real, key) for key in ("NAME", "TITLE", "LICENCE", "CITATION", "TASKS")}
+        known |= {
+            "OFFICIAL_SPLITS": ("train", "validation", "test"),
+            "EVALUATION_ONLY": False,
+            "STANDS_ON": (),
+        }
+        made: Any = types.SimpleNamespace(**known, find=lambda folder: folder, read=_reader(name, share))
+        DATASETS[name] = made

@@ -1,0 +1,133 @@
+"""What guessers without an image score, cell by cell, with 95% intervals and a verdict against chance.
+
+A guesser learns from the training side and is measured on the evaluation side. The training side itself, and
+an evaluation set that has no training side, are measured crosswise: patients fall into two halves by their
+names, and each half is guessed by what was learned from the other.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cxreason.audit.guessers import GUESSERS, Guesser, credit
+from cxreason.audit.items import EVALUATION, TRAIN, Cell, Item, items
+from cxreason.evaluation.statistics import bootstrap, holm
+from cxreason.records import Sample
+
+FEWEST_PATIENTS = 30
+"""With fewer, a verdict would be luck: the figure is shown and not judged."""
+SIGNIFICANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Guessed:
+    """What one guesser scored in one cell. `failed` where it is above chance beyond doubt and margin."""
+
+    dataset: str
+    task: str
+    side: str
+    guesser: str
+    value: float
+    low: float | None
+    high: float | None
+    chance: float
+    n: int
+    patients: int
+    p: float
+    """One-sided, corrected for all guesses of the audit (Holm 1979)."""
+    failed: bool
+
+
+def guess_all(picked: Mapping[Cell, Sequence[Sample]], margin: float, draws: int = 500) -> list[Guessed]:
+    """Every guesser on every cell with closed questions; so far above chance as `margin` is harmless."""
+    closed = {cell: found for cell, samples in picked.items() if (found := items(samples))}
+    measured = []
+    for cell, asked in closed.items():
+        known = closed.get(cell._replace(side=TRAIN), ()) if cell.side == EVALUATION else ()
+        for name, guesser in GUESSERS.items():
+            hits = _hits(guesser, known, asked) if known else _crosswise(guesser, asked)
+            if hits:
+                measured.append((cell, name, asked, hits))
+    doubts = holm([_p_value(hits, asked) for _, _, asked, hits in measured])
+    return [
+        _verdict(cell, name, asked, hits, p, margin, draws)
+        for (cell, name, asked, hits), p in zip(measured, doubts, strict=True)
+    ]
+
+
+def _hits(guesser: Guesser, known: Sequence[Item], asked: Sequence[Item]) -> list[float]:
+    scores = guesser(known)
+    return [credit(scores(one), one.gold) for one in asked]
+
+
+def _crosswise(guesser: Guesser, asked: Sequence[Item]) -> list[float]:
+    """Hits in the order of the questions; empty where all patients fall into one half."""
+    half = [zlib.crc32(one.patient.encode()) & 1 for one in asked]
+    if len(set(half)) < 2:
+        return []
+    scorers = [guesser([one for one, own in zip(asked, half, strict=True) if own != side]) for side in (0, 1)]
+    return [credit(scorers[own](one), one.gold) for one, own in zip(asked, half, strict=True)]
+
+
+def _p_value(hits: Sequence[float], asked: Sequence[Item]) -> float:
+    """P(so far above chance) if the guesser were at chance; patients, not questions, are independent."""
+    gains: dict[str, float] = defaultdict(float)
+    for hit, one in zip(hits, asked, strict=True):
+        gains[one.patient] += hit - 1 / len(one.options)
+    if len(gains) < FEWEST_PATIENTS:
+        return 1.0
+    values = np.array(list(gains.values()))
+    spread = float(np.sqrt((values**2).sum()))
+    return math.erfc(float(values.sum()) / spread / math.sqrt(2)) / 2 if spread else 1.0
+
+
+def _verdict(
+    cell: Cell, name: str, asked: Sequence[Item], hits: list[float], p: float, margin: float, draws: int
+) -> Guessed:
+    patients = [one.patient for one in asked]
+    estimate = bootstrap(hits, patients, draws=draws)
+    chance = sum(1 / len(one.options) for one in asked) / len(asked)
+    value = sum(hits) / len(hits)
+    failed = p < SIGNIFICANCE and value - chance > margin
+    num_patients = len(set(patients))
+    return Guessed(
+        *cell, name, value, estimate.low, estimate.high, chance, len(hits), num_patients, p, failed
+    )
+
+
+def constants(picked: Mapping[Cell, Sequence[Sample]]) -> list[dict[str, Any]]:
+    """For answers without options: how often the commonest answer to the same words is right.
+
+    There is no chance to compare it with, so it is told and not judged: a model has to be better than this.
+    """
+    rows = []
+    for cell, samples in picked.items():
+        free = [one for one in samples if not one.options and one.kind in ("labels", "text")]
+        if not free:
+            continue
+        known = picked.get(cell._replace(side=TRAIN), ()) if cell.side == EVALUATION else free
+        said: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for one in known:
+            said[one.question][one.answer] += 1
+            said[""][one.answer] += 1
+        hits = [
+            float(
+                max(
+                    said.get(one.question) or said[""],
+                    key=lambda answer: (said.get(one.question) or said[""])[answer],
+                    default="",
+                )
+                == one.answer
+            )
+            for one in free
+        ]
+        estimate = bootstrap(hits, [one.patient_id for one in free], draws=500)
+        rows.append({**cell._asdict(), **asdict(estimate)})
+    return rows

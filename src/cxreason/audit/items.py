@@ -1,0 +1,118 @@
+"""The samples under audit: whose they are, on which side they stand, and a fair handful of each cell.
+
+A cell is one task of one dataset on one side. The sides are "train" and "evaluation": every other split,
+and all of a folder that is given as an evaluation set.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from cxreason.answers.dialects import letters
+from cxreason.records import Sample, from_row
+from cxreason.runs import row_files
+
+TRAIN, EVALUATION = "train", "evaluation"
+
+
+class Cell(NamedTuple):
+    dataset: str
+    task: str
+    side: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Parquet file of samples, the folder that its image paths start from, and what it is for."""
+
+    file: Path
+    folder: Path
+    is_evaluation: bool
+
+    def side(self, split: str) -> str:
+        return TRAIN if split == TRAIN and not self.is_evaluation else EVALUATION
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A closed question as a guesser sees it, and where the truth stands among the options."""
+
+    options: tuple[str, ...]
+    gold: int
+    question: str
+    subject: str
+    patient: str
+
+    @property
+    def truth(self) -> str:
+        return self.options[self.gold]
+
+
+def sources(data: Sequence[Path], evaluation: Sequence[Path] = ()) -> list[Source]:
+    """The files of run folders, or Parquet files as they are; RunError where there is nothing to read."""
+    found = []
+    for path, is_evaluation in [*((one, False) for one in data), *((one, True) for one in evaluation)]:
+        folder = path.parent if path.suffix == ".parquet" else path
+        found += [Source(file, folder, is_evaluation) for file in row_files(path, Sample)]
+    return found
+
+
+def batches(file: Path, columns: Sequence[str]) -> Iterator[Any]:
+    """The record batches of a file with some of its columns, those that it has; memory stays flat."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as parquet:
+        there = parquet.schema_arrow.names  # a file of an older version lacks the fields that came later
+        yield from parquet.iter_batches(8192, columns=[name for name in columns if name in there])
+
+
+def count_cells(files: Sequence[Source]) -> Counter[Cell]:
+    """How many samples each cell has."""
+    counts: Counter[Cell] = Counter()
+    for source in files:
+        for batch in batches(source.file, ["dataset", "task", "split"]):
+            table = pa.Table.from_batches([batch]).group_by(batch.schema.names).aggregate([([], "count_all")])
+            for row in table.to_pylist():
+                counts[Cell(row["dataset"], row["task"], source.side(row["split"]))] += row["count_all"]
+    return counts
+
+
+def handful(files: Sequence[Source], counts: Counter[Cell], most: int) -> dict[Cell, list[Sample]]:
+    """At most about `most` samples of each cell, picked by their ids: the same ones in every run."""
+    picked: dict[Cell, list[Sample]] = defaultdict(list)
+    limits = {cell: min(1.0, most / number) * 2**32 for cell, number in counts.items()}
+    for source in files:
+        for batch in batches(source.file, list(Sample.__dataclass_fields__)):
+            keys = (batch.column(name).to_pylist() for name in ("dataset", "task", "split", "id"))
+            wanted = [
+                place
+                for place, (dataset, task, split, name) in enumerate(zip(*keys, strict=True))
+                if zlib.crc32(name.encode()) < limits[Cell(dataset, task, source.side(split))]
+            ]
+            for row in batch.take(wanted).to_pylist() if wanted else ():
+                one = from_row(Sample, row)
+                picked[Cell(one.dataset, one.task, source.side(one.split))].append(one)
+    return {cell: picked[cell] for cell in sorted(picked)}
+
+
+def items(samples: Sequence[Sample]) -> list[Item]:
+    """The closed questions among samples whose answer is one of their options."""
+    found = []
+    for one in samples:
+        place = gold_place(one)
+        if place is not None and len(one.options) > 1:
+            found.append(Item(one.options, place, one.question, one.subject, one.patient_id))
+    return found
+
+
+def gold_place(sample: Sample) -> int | None:
+    """The position of the answer among the options; None where it is none of them."""
+    names = letters(sample.options) if sample.options else ""
+    return names.index(sample.answer) if sample.answer and sample.answer in names else None

@@ -1,0 +1,144 @@
+"""A dataset in its official layout -> shards of studies, and an index of what decides on their splits.
+
+One process reads one dataset, because its tables have to be joined first; what follows is done shard by
+shard. A shard ends where a patient ends, so that a prior lies beside the study that is compared with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cxreason.datasets import DATASETS, read
+from cxreason.records import Study
+from cxreason.rows import partial, replace_whole, write_records
+
+TRAIN, VALIDATION, TEST = 1, 2, 4
+BITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+REPORT_WORDS = 30
+"""Reports of fewer words are alike everywhere, and say nothing about whose they are."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One dataset to read."""
+
+    dataset: str
+    folders: tuple[Path, ...]
+    out: Path
+    """The run folder, which image paths have to start from."""
+    work: Path
+    shard_studies: int
+    limit: int | None = None
+
+
+def shard_file(work: Path, dataset: str, number: int) -> Path:
+    return work / "studies" / f"{dataset}-{number:05d}.parquet"
+
+
+def read_dataset(job: Reading) -> str:
+    """Write the shards and the index of one dataset. The index comes last: where it is, all is."""
+    index_file = job.work / "index" / f"{job.dataset}.npz"
+    if index_file.exists():
+        return job.dataset
+    index = _Index()
+    for number, shard in enumerate(_shards(_studies(job), job.shard_studies)):
+        for study in shard:
+            index.add(study)
+        index.shards.append(len(shard))
+        file = shard_file(job.work, job.dataset, number)
+        if not file.exists():
+            write_records(file, Study, shard)
+    save(index_file, index.arrays())
+    return job.dataset
+
+
+def _studies(job: Reading) -> Iterator[Study]:
+    """The studies with their image paths as seen from the run folder."""
+    folder = next(one for one in job.folders if DATASETS[job.dataset].find(one) is not None)
+    start = Path(os.path.relpath(folder.resolve(), job.out.resolve())).as_posix()
+    for number, study in enumerate(read(job.dataset, job.folders)):
+        if job.limit is not None and number >= job.limit:
+            return
+        images = tuple(image if image.startswith("/") else _joined(start, image) for image in study.images)
+        yield replace(study, images=images)
+
+
+def _joined(start: str, image: str) -> str:
+    return os.path.normpath(f"{start}/{image}") if image.startswith("..") else f"{start}/{image}"
+
+
+def _shards(studies: Iterator[Study], size: int) -> Iterator[list[Study]]:
+    shard: list[Study] = []
+    for _, of_patient in groupby(studies, lambda study: study.patient_id):
+        if len(shard) >= size:
+            yield shard
+            shard = []
+        shard.extend(of_patient)
+    if shard:
+        yield shard
+
+
+class _Index:
+    """What decides on the splits: one entry for each study, in the order of the shards."""
+
+    def __init__(self) -> None:
+        self.shards: list[int] = []
+        self._keys: list[int] = []
+        self._num_keys: list[int] = []
+        self._bits: list[int] = []
+        self._own: list[int] = []
+        self._reports: list[int] = []
+
+    def add(self, study: Study) -> None:
+        keys = study.keys
+        self._keys += [number_of(key) for key in keys]
+        self._num_keys.append(len(keys))
+        asked = [BITS[question.split] for question in study.questions if question.split in BITS]
+        # Where questions are split, not studies, a study stands on every side that asks about it.
+        self._bits.append(int(np.bitwise_or.reduce(asked)) if asked else BITS[study.split])
+        self._own.append(BITS.get(study.own_split, 0))
+        report = study.report
+        long = report.count(" ") + 1 >= REPORT_WORDS
+        self._reports.append(number_of(" ".join(report.casefold().split())) if long else 0)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {
+            "shards": np.array(self.shards, dtype=np.int64),
+            "keys": np.array(self._keys, dtype=np.uint64),
+            "num_keys": np.array(self._num_keys, dtype=np.int64),
+            "bits": np.array(self._bits, dtype=np.int8),
+            "own": np.array(self._own, dtype=np.int8),
+            "reports": np.array(self._reports, dtype=np.uint64),
+        }
+
+
+def number_of(text: str) -> int:
+    """A number of 64 bits that belongs to a text."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def save(path: Path, arrays: dict[str, Any]) -> None:
+    """Write arrays as a file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = partial(path)
+    with part.open("wb") as stream:
+        np.savez(stream, **arrays)
+    replace_whole(part, path)
+
+
+def check_held(names: Sequence[str], folders: Sequence[Path]) -> tuple[list[str], list[str]]:
+    """Which of the datasets the folders hold, with all that they stand on, and which they do not."""
+
+    def is_held(name: str) -> bool:
+        return any(DATASETS[name].find(folder) is not None for folder in folders)
+
+    there = [name for name in names if all(map(is_held, (name, *DATASETS[name].STANDS_ON)))]
+    return there, [name for name in names if name not in there]

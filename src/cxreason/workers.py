@@ -1,0 +1,89 @@
+"""Work on many things at once: with the processes of this machine, or with those of a Ray cluster.
+
+The pieces of work have to be the same whoever does them, and write what they make themselves; only small
+results come back, in the order of the pieces.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any, Literal, TypeVar
+
+from cxreason.machine import num_cores
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+Place = Literal["here", "ray"]
+
+
+def each(
+    work: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int | None = None, on: Place = "here"
+) -> Iterator[Result]:
+    """The results of `work` on every piece, in order; by default one process for each core.
+
+    `work` and the pieces are sent to other processes, so `work` stands at the top of a module. On Ray, pieces
+    run wherever the cluster has cores; it needs the folders that they write to on every machine. Where the
+    first piece fails its error is raised, and what is under way is left to end.
+
+        for count in each(write_shard, shards, workers=2): ...
+    """
+    todo = list(pieces)
+    if on == "ray":
+        yield from _on_ray(work, todo, workers)
+        return
+    workers = min(workers or num_cores(), max(len(todo), 1))
+    if workers == 1:
+        yield from map(work, todo)
+        return
+    # New processes, not copies of this one: that may hold threads of other libraries, which copies lack.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=leave_with_parent) as pool:
+        waiting: deque[Future[Any]] = deque()
+        rest = iter(todo)
+        try:
+            while True:
+                while len(waiting) < 2 * workers and (piece := next(rest, None)) is not None:
+                    waiting.append(pool.submit(work, piece))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _on_ray(work: Callable, todo: list, workers: int | None) -> Iterator[Any]:
+    import ray
+
+    if not ray.is_initialized():
+        # The cluster that RAY_ADDRESS or `ray start` names; without one a small one on this machine.
+        address = os.environ.get("RAY_ADDRESS")
+        ray.init(address=address, num_cpus=None if address else workers, log_to_driver=False)
+    remote: Any = ray.remote(work)
+    at_once = 2 * (workers or max(int(ray.cluster_resources().get("CPU", 1)), 1))
+    waiting: deque[Any] = deque()
+    rest = iter(todo)
+    while True:
+        while len(waiting) < at_once and (piece := next(rest, None)) is not None:
+            waiting.append(remote.remote(piece))
+        if not waiting:
+            return
+        yield ray.get(waiting.popleft())
+
+
+def leave_with_parent() -> None:
+    """Ctrl-C is the parent's business; and where the parent is killed, its helpers end too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
