@@ -8,6 +8,7 @@ from cxreason.answers.conversation import conversation
 from cxreason.inference.transformers import TransformersEngine
 from cxreason.training import generation
 from cxreason.training.data import read_samples
+from datasets import Dataset
 
 MOST = 24
 
@@ -73,6 +74,28 @@ def test_a_draw_depends_on_its_seed_and_not_on_the_batch(engine, corpus):
     assert len({tuple(row) for row in together}) > 3
 
 
+def test_a_suppressed_token_is_never_written(engine, inputs):
+    told = generation.write_tokens(engine.model, inputs, max_new_tokens=4)
+    first = told[0][0]
+    rest = generation.write_tokens(engine.model, inputs, max_new_tokens=4, never=[first])
+    assert first not in {token for row in rest for token in row}
+
+
+def test_grpo_asks_for_rollouts_that_can_be_written_here(engine):
+    from trl import GRPOConfig, GRPOTrainer
+
+    from cxreason.rewards import format_reward
+
+    trainer = GRPOTrainer(
+        model=engine.model,
+        reward_funcs=[format_reward],
+        args=GRPOConfig(num_generations=2, per_device_train_batch_size=2, use_cpu=True, bf16=False),
+        train_dataset=Dataset.from_list([{"prompt": [{"role": "user", "content": "?"}]}]),
+        processing_class=engine.processor,
+    )
+    assert generation.can_write(engine.model, trainer.generation_config, sampling=True)
+
+
 def test_draws_follow_the_probabilities(engine, corpus):
     inputs = prepared(engine, corpus, read_samples(corpus / "mine", "test")[:1])
     with torch.inference_mode():
@@ -96,8 +119,9 @@ def test_rollouts_read_a_repeated_prompt_once_and_write_as_they_would_alone(engi
     model = engine.model
     inputs = prepared(engine, corpus, [one for one in chosen for _ in range(3)])
     settings = GenerationConfig(
-        max_new_tokens=MOST, do_sample=True, top_k=0, pad_token_id=0, eos_token_id=2, temperature=1.0
+        max_new_tokens=MOST, do_sample=True, top_k=0, pad_token_id=0, eos_token_id=[2], temperature=1.0
     )
+    settings.suppress_tokens = [model.config.image_token_id]  # as the trainer does
     try:
         generation.quicken_rollouts(model, 3)
         torch.manual_seed(5)

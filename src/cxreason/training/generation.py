@@ -35,7 +35,6 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "min_length": (None, 0),
     "min_new_tokens": (None, 0),
     "bad_words_ids": (None,),
-    "suppress_tokens": (None,),
     "begin_suppress_tokens": (None,),
     "forced_bos_token_id": (None,),
     "forced_eos_token_id": (None,),
@@ -94,11 +93,13 @@ def write_tokens(
     num_draws: int = 1,
     temperature: float = 1.0,
     ends: int | list[int] | None = None,
+    never: Sequence[int] | None = None,
 ) -> list[list[int]]:
     """The tokens written after each left-padded prompt, its end token included where there is one.
 
     Greedy without `draws`. With them, shape (prompts x num_draws, max_new_tokens) and uniform in [0, 1), row
     i * num_draws + j is draw j of prompt i: token t is where the cumulated probabilities pass draws[row, t].
+    `ends` and `never` (tokens that are not written) are by default those of the model's generation config.
     """
     weights = Weights.of(model)
     # Training mode must not matter, and asking for it must not leave it changed.
@@ -112,6 +113,7 @@ def write_tokens(
     finally:
         model.train(was_training)
     ends = model.generation_config.eos_token_id if ends is None else ends
+    never = list((model.generation_config.suppress_tokens if never is None else never) or ())
     ending = torch.tensor(ends if isinstance(ends, list) else [ends])
     positions = mask.sum(-1) + (model.model.rope_deltas.reshape(-1) if with_images else 0)
     batch = _Batch.start(read.past_key_values, mask, positions, num_draws, max_new_tokens)
@@ -119,6 +121,7 @@ def write_tokens(
     written = torch.zeros(len(logits), max_new_tokens, dtype=torch.long)
     lengths = torch.full((len(logits),), max_new_tokens)
     for step in range(max_new_tokens):
+        logits[:, never] = float("-inf")
         tokens = _next(logits, None if draws is None else draws[batch.rows, step], temperature)
         written[batch.rows, step] = tokens
         ended = torch.isin(tokens, ending) & batch.alive
@@ -166,6 +169,7 @@ def quicken_rollouts(model: Any, num_generations: int) -> None:
             num_draws=1 if distinct is None else num_generations,
             temperature=settings.temperature,
             ends=settings.eos_token_id,
+            never=settings.suppress_tokens or (),
         )
         room = max(map(len, written))
         padded = [row + [settings.pad_token_id] * (room - len(row)) for row in written]
