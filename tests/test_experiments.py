@@ -101,5 +101,5 @@ def test_the_smoke_grid_runs_goes_on_after_a_stop_and_makes_its_tables(room, tmp
     assert "| question-only |" in tables["direct"]
     assert "sft-both, swapped" in tables["images"]
     capsys.readouterr()
-    assert room.main([*given, "draws.num_samples=3"]) == 1
-    assert "was made with another recipe (num_samples)" in capsys.readouterr().err
+    assert room.main([*given, "predict.batch_size=7"]) == 1
+    assert "was made with another recipe (batch_size)" in capsys.readouterr().err
