@@ -36,6 +36,10 @@ MODE_NAMES = {"reasoning": "Asked to reason first", "direct": "Asked for the ans
 METRIC_NAMES = {
     "accuracy": ("Accuracy", ""),
     "anomaly_f1": ("Anomaly F1", ""),
+    "iou": ("Box overlap", ""),
+    "iou_accuracy": ("Boxes found", ""),
+    "report_f1": ("Report F1", ""),
+    "report_radrscore": ("Report RadRScore", ""),
     "radrscore": ("RadRScore", ""),
     "r_f": ("Factuality", "f"),
     "r_c": ("Completeness", "c"),
@@ -43,6 +47,8 @@ METRIC_NAMES = {
     "s_f": ("Entity factuality", ""),
 }
 """Metric -> name and index of its R, as the ChestX-Reasoner paper writes it."""
+ONLY_WHERE_MEASURED = ("iou", "iou_accuracy", "report_f1", "report_radrscore")
+"""Columns that stand in the table only where boxes or reports were asked for."""
 OF_REASONING = ("radrscore", "r_f", "r_c", "r_e", "s_f")
 
 
@@ -69,7 +75,7 @@ def write_page(folder: Path) -> Path:
             patients=len({sample.patient_id for sample in samples}),
             groups=headline(summary["models"], chance(samples)),
             chance=chance(samples),
-            definitions=METRICS,
+            definitions={metric: METRICS[metric] for metric in shown(summary["models"])},
             by_task=by_task(summary["models"]),
             charts=training_charts(_list(folder / "sft/curve.json"), _list(folder / "grpo/curve.json")),
             funnel=funnel(folder),
@@ -122,6 +128,22 @@ def _value(models: Mapping[str, Any], model: str, mode: str, metric: str) -> flo
     return models[model].get(mode, {}).get(metric, {}).get("value")
 
 
+def shown(models: Mapping[str, Any]) -> list[str]:
+    """The metrics of the main table, in their order.
+
+    >>> shown({"sft": {"direct": {"iou": {"value": 0.5}}}})[:3]
+    ['accuracy', 'anomaly_f1', 'iou']
+    """
+    measured = {
+        metric
+        for model, modes in models.items()
+        for mode in modes
+        for metric in ONLY_WHERE_MEASURED
+        if _value(models, model, mode, metric) is not None
+    }
+    return [metric for metric in METRICS if metric not in ONLY_WHERE_MEASURED or metric in measured]
+
+
 def headline(models: Mapping[str, Any], chance: float | None) -> list[dict[str, Any]]:
     """The rows of the main table, grouped by mode: base, SFT and GRPO of one mode are what one compares."""
     groups = []
@@ -135,7 +157,7 @@ def headline(models: Mapping[str, Any], chance: float | None) -> list[dict[str, 
                         "chance": chance if metric == "accuracy" else None,
                         **_estimate(modes[mode].get(metric)),
                     }
-                    for metric in METRICS
+                    for metric in shown(models)
                 ],
                 **{key: modes[mode].get(key) for key in ("parse_rate", "finished_rate", "mean_tokens")},
             }
