@@ -82,7 +82,9 @@ def _estimate(value: float) -> dict[str, Any]:
 def _of_mode(skill: float, mode: str) -> dict[str, Any]:
     metrics = {
         metric: {
-            **_estimate(0.0 if mode == "direct" and metric.startswith(("r_", "radr")) else skill + position / 100),
+            **_estimate(
+                0.0 if mode == "direct" and metric.startswith(("r_", "radr")) else skill + position / 100
+            ),
             "by_task": {"binary": _estimate(skill)},
         }
         for position, metric in enumerate(METRICS)

@@ -20,6 +20,32 @@ DRAWN_THEN = Path(__file__).with_name("tiny_world.png")
 SEEDS = (0, 17, 1001)
 
 
+# What a record held when the hashes were taken; fields that were added since say nothing of a phantom.
+FIELDS = [
+    "id",
+    "dataset",
+    "patient_id",
+    "images",
+    "views",
+    "split",
+    "indication",
+    "comparison",
+    "findings",
+    "impression",
+    "labels",
+    "boxes",
+    "prior_id",
+    "changes",
+]
+BOX_FIELDS = ("label", "x1", "y1", "x2", "y2", "image")
+
+
+def as_then(study):
+    row = {name: value for name, value in to_row(study).items() if name in FIELDS}
+    row["boxes"] = [{name: box[name] for name in BOX_FIELDS} for box in row["boxes"]]
+    return json.dumps(row, sort_keys=True, ensure_ascii=False).encode()
+
+
 @pytest.mark.parametrize(
     ("seed", "expected"),
     [(0, "4acbed918d7d3d03aa73"), (17, "3a037d12b8fbb70ccc5e"), (1001, "fe5c94b2193cbdbaffa2")],
@@ -27,9 +53,7 @@ SEEDS = (0, 17, 1001)
 def test_records_of_the_tiny_world_are_what_they_were(seed, expected):
     rows = hashlib.sha256()
     for index in range(12):
-        rows.update(
-            json.dumps(to_row(phantom(seed, index).study), sort_keys=True, ensure_ascii=False).encode()
-        )
+        rows.update(as_then(phantom(seed, index).study))
     assert rows.hexdigest()[:20] == expected
 
 

@@ -11,7 +11,7 @@ from cxreason.answers import score, understand
 from cxreason.build.studies import Candidate, choose
 from cxreason.phantom.generate import studies as phantom_studies
 from cxreason.phantom.visit import DEEP
-from cxreason.records import Box, Sample, Study
+from cxreason.records import Box, Sample, Study, content_id
 from cxreason.tasks import TASKS, samples
 from cxreason.tasks.grounding import MOST_BOXES
 
@@ -113,7 +113,9 @@ def test_phantoms_give_as_many_images_without_a_finding_as_with_it():
     task, queue = TASKS["grounding"], []
     for one in phantom_studies(8, 40, DEEP):
         for topic in task.topics(one.study):
-            queue.append(Candidate(None, one.study.id, "", "grounding", "train", topic, one.study.id))
+            queue.append(
+                Candidate(None, one.study.id, "", "grounding", "train", topic, content_id(one.study.id))
+            )
     chosen = choose(queue, len(queue), task.values)
     counts = Counter((one.topic.group, one.topic.value) for one in chosen)
     assert len({group for group, _ in counts}) >= 10
