@@ -44,15 +44,8 @@ def each(
     # New processes, not copies of this one: that may hold threads of other libraries, which copies lack.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=leave_with_parent) as pool:
-        waiting: deque[Future[Any]] = deque()
-        rest = iter(todo)
         try:
-            while True:
-                while len(waiting) < 2 * workers and (piece := next(rest, None)) is not None:
-                    waiting.append(pool.submit(work, piece))
-                if not waiting:
-                    return
-                yield waiting.popleft().result()
+            yield from _in_order(todo, 2 * workers, lambda piece: pool.submit(work, piece), Future.result)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -66,14 +59,21 @@ def _on_ray(work: Callable, todo: list, workers: int | None) -> Iterator[Any]:
         ray.init(address=address, num_cpus=None if address else workers, log_to_driver=False)
     remote: Any = ray.remote(work)
     at_once = 2 * (workers or max(int(ray.cluster_resources().get("CPU", 1)), 1))
+    yield from _in_order(todo, at_once, remote.remote, ray.get)
+
+
+def _in_order(
+    todo: list, at_once: int, start: Callable[[Any], Any], wait_for: Callable[[Any], Any]
+) -> Iterator[Any]:
+    """The results of all pieces, with so many of them under way at once and the oldest waited for."""
     waiting: deque[Any] = deque()
     rest = iter(todo)
     while True:
         while len(waiting) < at_once and (piece := next(rest, None)) is not None:
-            waiting.append(remote.remote(piece))
+            waiting.append(start(piece))
         if not waiting:
             return
-        yield ray.get(waiting.popleft())
+        yield wait_for(waiting.popleft())
 
 
 def leave_with_parent() -> None:
