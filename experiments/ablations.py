@@ -100,9 +100,12 @@ def run(grid: Grid, planned: Sequence[Job], say: Say) -> None:
         _run_in_processes(grid.workers, todo, done, say)
     else:
         set_quiet(True)
-        for job in todo:
-            _told(job, _run_one(job), len(done) + 1, len(planned), say)
-            done.add(job.name)
+        try:
+            for job in todo:
+                _told(job, _run_one(job), len(done) + 1, len(planned), say)
+                done.add(job.name)
+        finally:
+            set_quiet(False)
     say(f"in all: {time.monotonic() - started:.0f} s")
 
 

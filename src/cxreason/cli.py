@@ -362,10 +362,9 @@ def doctor(as_json: Json = False) -> None:
 @contextlib.contextmanager
 def _user_errors(quiet: bool) -> Iterator[None]:
     """Turn what a user can mend into one line and an exit code; a bug keeps its traceback."""
-    if quiet:
-        from cxreason.progress import set_quiet
+    from cxreason.progress import set_quiet
 
-        set_quiet(True)
+    set_quiet(quiet)
     try:
         yield
     except UserError as error:
