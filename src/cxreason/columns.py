@@ -78,10 +78,22 @@ def from_table(record: type[Record], table: pa.Table | pa.RecordBatch) -> Iterat
     if unknown:
         raise ValueError(f"{record.__name__} has no field {unknown[0]!r}; it was written by a newer version")
     names = [one.name for one in dataclasses.fields(record) if one.name in table.column_names]  # type: ignore
-    # Columns that are missing at the end take their defaults by themselves; one in the middle by name.
     columns = [_values(table.column(name), hints[name]) for name in names]
-    for row in zip(*columns, strict=True):
-        yield record(**dict(zip(names, row, strict=True)))
+    yield from _records(record, names, columns)
+
+
+def _records(record: type[Record], names: list[str], columns: list[list[Any]]) -> Iterator[Record]:
+    """Records of columns: the first as any other, and those after it as copies with other values."""
+    rows = zip(*columns, strict=True)
+    for first in rows:
+        made = record(**dict(zip(names, first, strict=True)))
+        yield made
+        known = made.__dict__
+        for row in rows:
+            made = object.__new__(record)
+            made.__dict__.update(known)
+            made.__dict__.update(zip(names, row, strict=True))
+            yield made
 
 
 def _values(column: pa.Array | pa.ChunkedArray, hint: Any) -> list[Any]:
@@ -90,7 +102,7 @@ def _values(column: pa.Array | pa.ChunkedArray, hint: Any) -> list[Any]:
         hints = typing.get_type_hints(hint)
         names = [one.name for one in array.type]
         parts = [_values(array.field(name), hints[name]) for name in names]
-        return [hint(**dict(zip(names, row, strict=True))) for row in zip(*parts, strict=True)]
+        return list(_records(hint, names, parts))
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin not in (dict, tuple):
         return array.to_pylist()

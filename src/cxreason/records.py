@@ -42,6 +42,15 @@ def content_id(*parts: Any) -> str:
 _compact = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
+def text_id(*parts: str) -> str:
+    """The same of texts alone, at a quarter of the price, for what is made by the ten million.
+
+    >>> text_id("a", "bc") == text_id("ab", "c")
+    False
+    """
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=10).hexdigest()
+
+
 @dataclass(frozen=True)
 class Box:
     """A place on an image, as fractions of its width and height, top-left corner first.
@@ -270,6 +279,17 @@ class Score:
     reason: str = ""
     flagged: bool = False
     """True where the model itself caused the worst value: nothing parsed, nothing said."""
+
+
+def changed(record: Record, **fields: Any) -> Record:
+    """A record with other values in some fields: `dataclasses.replace` at a tenth of its price.
+
+    >>> changed(Box("line", 0.1, 0.1, 0.2, 0.2), image=1).image
+    1
+    """
+    made = object.__new__(type(record))
+    made.__dict__.update(record.__dict__, **fields)
+    return made
 
 
 @cache

@@ -24,9 +24,11 @@ import numpy as np
 
 from cxreason.build.card import write_card
 from cxreason.build.paths import BuildError
-from cxreason.build.reading import Reading, check_held, read_dataset, save
+from cxreason.build.reading import Reading, check_held, read_dataset
+from cxreason.build.shards import Piece
 from cxreason.build.splits import REASONS, Index, assign
-from cxreason.build.survey import Choice, Piece, choose_feed, survey, write_choices
+from cxreason.build.survey import choose, survey
+from cxreason.build.work import save
 from cxreason.build.writing import Writing, write_shard
 from cxreason.datasets import DATASETS
 from cxreason.records import to_row
@@ -138,12 +140,8 @@ def _choose(
         pass
     told: dict[int, dict[str, Any]] = {}
     for name in dict.fromkeys(piece.dataset for piece in pieces):
-        mine = [piece for piece in pieces if piece.dataset == name]
-        choices: dict[int, Choice] = {}
-        for number, feed in mine[0].feeds:
-            choices[number] = one = choose_feed(number, feed, mine, limit)
+        for number, one in choose([piece for piece in pieces if piece.dataset == name], limit).items():
             told[number] = {"frequency": one.frequency, "offered": one.offered, "chosen": one.chosen}
-        write_choices(mine, choices)
     write_json(summary, told)
     return told
 

@@ -1,144 +1,122 @@
-"""What the studies of a shard offer to be asked, in an order that never changes.
+"""What the studies of a shard offer to be asked: made once, in an order that never changes, kept as columns.
 
-The builder goes through the offers of a shard twice: once to learn what there is, once to write what was
-chosen. An offer is known by its place in this list, so both times see the same.
+A topic is offered on the side of its study alone: a training question about an image that is tested is none.
+What needs a prior or company that is not there is not offered either.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from cxreason.build.paths import BuildError
+from cxreason.build.circles import circles
 from cxreason.build.reading import BITS, number_of
-from cxreason.records import Study
-from cxreason.tasks import TASKS, Task, Topic
-
-NAMES = {bit: name for name, bit in BITS.items()}
-OPEN_CIRCLES = 64
-"""So many circles wait for a study that says something else; the oldest is given up."""
+from cxreason.build.shards import Shard
+from cxreason.build.splits import scatter
+from cxreason.tasks import TASKS, Topic
 
 
-class Offer(NamedTuple):
-    """A topic of a study, with what it needs to be asked."""
+class Texts(NamedTuple):
+    """A column of texts, as the different ones and which of them stands in each row."""
 
-    place: int
-    """Of the study in its shard."""
-    study: Study
-    prior: Study | None
-    topic: Topic
-    others: tuple[Study, ...]
+    names: list[str]
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Texts:
+        once = pa.array(texts, pa.string()).dictionary_encode()
+        return cls(once.dictionary.to_pylist(), once.indices.to_numpy().astype(np.int32))
+
+    def rows(self, places: np.ndarray) -> list[str]:
+        names = self.names
+        return [names[code] for code in self.codes[places].tolist()]
 
 
 @dataclass(frozen=True)
-class Shard:
-    """The studies of a shard with their sides, and the number of each that orders draws."""
+class Offers:
+    """The topics of one task in a shard, study by study."""
 
-    studies: list[Study]
-    sides: np.ndarray
-    numbers: list[int]
+    queue: np.ndarray
+    """Where each stands in the order in which offers are taken."""
+    side: np.ndarray
+    place: np.ndarray
+    """Of the study in its shard."""
+    group: Texts
+    value: Texts
+    subject: Texts
+    split: Texts
+    number: np.ndarray
+    alone: np.ndarray
+    others: np.ndarray
+    """Places of the studies that each is asked with, a row each; -1 where it is asked without."""
 
-    @classmethod
-    def of(cls, studies: list[Study], splits: np.ndarray, sides: np.ndarray, seed: int) -> Shard:
-        """Studies get the split that they were assigned, where their dataset has none."""
-        kept = [
-            replace(study, split=NAMES[int(split)])
-            if int(split) in NAMES and NAMES[int(split)] != study.split
-            else study
-            for study, split in zip(studies, splits, strict=True)
-        ]
-        return cls(kept, sides, [number_of(f"{seed} {study.id}") for study in kept])
+    def topics(self, wanted: np.ndarray) -> Iterator[tuple[int, Topic, list[int]]]:
+        """(place of the study, topic, places of the others) for the offers at the places wanted."""
+        texts = (column.rows(wanted) for column in (self.group, self.value, self.subject))
+        numbers = (column[wanted].tolist() for column in (self.number, self.alone))
+        topics = map(Topic, *texts, *numbers, self.split.rows(wanted))
+        return zip(self.place[wanted].tolist(), topics, self.others[wanted].tolist(), strict=True)
 
 
-def offers(shard: Shard, task: str) -> Iterator[Offer]:
-    """Everything that a task can be asked about, study by study.
+def gather(shard: Shard, tasks: Sequence[str], seed: int) -> list[Offers]:
+    """The offers of a shard to each of the tasks.
 
-    A topic is offered on the side of its study alone: a training question about an image that is tested is
-    none. What needs a prior or company that is not there is not offered either.
+    Study by study and not task by task, because what a report says is read once for several tasks.
     """
-    way = TASKS[task]
-    by_id = {study.id: place for place, study in enumerate(shard.studies)} if way.prior else {}
-    circles = _circles(shard, way) if way.company else None
-    for place, study in enumerate(shard.studies):
-        side = shard.sides[place]
+    ways = [TASKS[task] for task in tasks]
+    priors = shard.priors() if any(way.prior for way in ways) else []
+    places: list[list[int]] = [[] for _ in ways]
+    topics: list[list[Topic]] = [[] for _ in ways]
+    columns = list(zip(ways, places, topics, strict=True))
+    for place, (study, side) in enumerate(zip(shard.studies, shard.sides.tolist(), strict=True)):
         if not side:
             continue
-        prior = None
-        if way.prior:
-            if not study.prior_id:
+        own = BITS.get(study.split) == side
+        for way, where, found in columns:
+            if way.prior and priors[place] < 0:
                 continue
-            prior = _prior(shard, by_id, place)
-            if prior is None:
-                continue
-        for topic in way.topics(study):
-            if BITS.get(_split_of(topic, study)) != side:
-                continue
-            others = circles.get((place, topic.group), ()) if circles is not None else ()
-            if way.company and not others and not topic.alone:
-                continue
-            yield Offer(place, study, prior, topic, others)
+            offered = [
+                topic
+                for topic in way.topics(study)
+                if (BITS.get(topic.split) == side if topic.split else own)
+            ]
+            found += offered
+            where += [place] * len(offered)
+    return [
+        _columns(shard, task, where, found, seed)
+        for task, where, found in zip(tasks, places, topics, strict=True)
+    ]
 
 
-def _split_of(topic: Topic, study: Study) -> str:
-    return topic.split or study.split
-
-
-def _prior(shard: Shard, by_id: dict[str, int], place: int) -> Study | None:
-    """The earlier study; None where that one may not be asked about on this side."""
-    study = shard.studies[place]
-    before = by_id.get(study.prior_id)
-    if before is None or shard.studies[before].patient_id != study.patient_id:
-        raise BuildError(
-            f"{study.dataset}: study {study.id!r} names the prior {study.prior_id!r}, which is no study of "
-            "the same patient beside it. Mend prior_id or leave it empty."
-        )
-    return shard.studies[before] if shard.sides[before] == shard.sides[place] else None
-
-
-def _circles(shard: Shard, way: Task) -> dict[tuple[int, str], tuple[Study, ...]]:
-    """(study, group of its topics) -> the others of its circle.
-
-    A circle is of `company` + 1 patients of one side who say different things: whoever is shown with me has
-    me shown with them, so that each text is right as often as it is wrong.
-    """
-    waiting: dict[tuple[int, str], list[tuple[int, Topic]]] = defaultdict(list)
-    for place, study in enumerate(shard.studies):
-        if shard.sides[place]:
-            for group, topic in {
-                topic.group: topic
-                for topic in reversed(way.topics(study))
-                if BITS.get(_split_of(topic, study)) == shard.sides[place]
-            }.items():
-                waiting[int(shard.sides[place]), group].append((place, topic))
-    found: dict[tuple[int, str], tuple[Study, ...]] = {}
-    for (_, group), members in sorted(waiting.items(), key=lambda item: item[0]):
-        members.sort(key=lambda member: (shard.numbers[member[0]], member[0]))
-        for circle in _gather(shard, way, members):
-            for place in circle:
-                found[place, group] = tuple(shard.studies[one] for one in circle if one != place)
-    return found
-
-
-def _gather(shard: Shard, way: Task, members: Sequence[tuple[int, Topic]]) -> Iterator[list[int]]:
-    waiting: list[tuple[list[int], set[str], list[set[int]]]] = []
-    for place, topic in members:
-        study = shard.studies[place]
-        says = way.says(study, topic)
-        for circle, patients, said in waiting:
-            if study.patient_id in patients or any(one in seen for one, seen in zip(says, said, strict=True)):
-                continue
-            circle.append(place)
-            patients.add(study.patient_id)
-            for one, seen in zip(says, said, strict=True):
-                seen.add(one)
-            if len(circle) > way.company:
-                waiting = [one for one in waiting if one[0] is not circle]
-                yield circle
-            break
-        else:
-            waiting.append(([place], {study.patient_id}, [{one} for one in says]))
-            waiting = waiting[-OPEN_CIRCLES:]
+def _columns(shard: Shard, task: str, places: list[int], topics: list[Topic], seed: int) -> Offers:
+    way = TASKS[task]
+    others = np.full((len(topics), way.company), -1, dtype=np.int32)
+    if way.company:
+        found = circles(shard, way, places, topics)
+        company = [found.get((place, topic.group)) for place, topic in zip(places, topics, strict=True)]
+        asked = [bool(met) or topic.alone for met, topic in zip(company, topics, strict=True)]
+        places, topics, company = (list(compress(one, asked)) for one in (places, topics, company))
+        others = np.array([met or (-1,) * way.company for met in company], dtype=np.int32)
+        others = others.reshape(-1, way.company)
+    group, value, subject, number, alone, split = zip(*topics, strict=True) if topics else [()] * 6
+    owner = np.array(places, dtype=np.int32)
+    # The queue: a number that belongs to the study, the task, and the how-manieth of its topics it is.
+    nth = np.arange(len(owner)) - np.searchsorted(owner, owner, side="left")
+    mixed = scatter(nth.astype(np.uint64), number_of(task) % 2**63)
+    return Offers(
+        queue=scatter(np.array(shard.numbers, dtype=np.uint64)[owner] ^ mixed, seed),
+        side=shard.sides[owner].astype(np.int8),
+        place=owner,
+        group=Texts.of(group),
+        value=Texts.of(value),
+        subject=Texts.of(subject),
+        split=Texts.of(split),
+        number=np.array(number, dtype=np.int32),
+        alone=np.array(alone, dtype=bool),
+        others=others,
+    )

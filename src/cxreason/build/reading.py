@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from cxreason.build.work import keep, save, without_collection
 from cxreason.datasets import DATASETS, read
-from cxreason.records import Study
-from cxreason.rows import partial, replace_whole, write_records
+from cxreason.records import Study, changed
 
 TRAIN, VALIDATION, TEST = 1, 2, 4
 BITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
@@ -40,9 +39,10 @@ class Reading:
 
 
 def shard_file(work: Path, dataset: str, number: int) -> Path:
-    return work / "studies" / f"{dataset}-{number:05d}.parquet"
+    return work / "studies" / f"{dataset}-{number:05d}.pickle"
 
 
+@without_collection
 def read_dataset(job: Reading) -> str:
     """Write the shards and the index of one dataset. The index comes last: where it is, all is."""
     index_file = job.work / "index" / f"{job.dataset}.npz"
@@ -55,7 +55,7 @@ def read_dataset(job: Reading) -> str:
         index.shards.append(len(shard))
         file = shard_file(job.work, job.dataset, number)
         if not file.exists():
-            write_records(file, Study, shard)
+            keep(file, shard)
     save(index_file, index.arrays())
     return job.dataset
 
@@ -68,7 +68,7 @@ def _studies(job: Reading) -> Iterator[Study]:
         if job.limit is not None and number >= job.limit:
             return
         images = tuple(image if image.startswith("/") else _joined(start, image) for image in study.images)
-        yield replace(study, images=images)
+        yield changed(study, images=images)
 
 
 def _joined(start: str, image: str) -> str:
@@ -123,15 +123,6 @@ class _Index:
 def number_of(text: str) -> int:
     """A number of 64 bits that belongs to a text."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-def save(path: Path, arrays: dict[str, Any]) -> None:
-    """Write arrays as a file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = partial(path)
-    with part.open("wb") as stream:
-        np.savez(stream, **arrays)
-    replace_whole(part, path)
 
 
 def check_held(names: Sequence[str], folders: Sequence[Path]) -> tuple[list[str], list[str]]:

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 
-from cxreason.build.offers import Offer, offers
-from cxreason.build.survey import Piece
-from cxreason.columns import to_array, to_table
-from cxreason.records import Sample, schema
+from cxreason.build.offers import Offers
+from cxreason.build.shards import Piece, Shard
+from cxreason.build.work import kept, without_collection
+from cxreason.columns import to_array
+from cxreason.records import Sample, Study, schema
 from cxreason.rows import partial, replace_whole, write_json
-from cxreason.tasks import TASKS, Draft, complete, draft, random_for
+from cxreason.tasks import TASKS, Dice, Draft, Shown, draft, of_study, random_for, shown
 
-SHARED = (
-    "dataset",
-    "patient_id",
-    "study_id",
-    "images",
-    "report",
-    "prior_report",
-    "boxes",
-    "labels",
-    "views",
-    "sex",
-    "age",
-    "groups",
-)
-"""The fields of a sample that are those of its study, as far as it is shown."""
+if TYPE_CHECKING:
+    from cxreason.settings import Feed
+
+NEVER_TWICE = ("id", "answer")
+"""Columns whose values hardly repeat."""
 
 
 @dataclass(frozen=True)
@@ -54,78 +47,136 @@ class Rows:
     Many samples show the same images of the same study; of those only their drafts differ.
     """
 
-    def __init__(self) -> None:
-        self._shown: list[Sample] = []
-        self._known: dict[tuple, int] = {}
-        self._rows: list[int] = []
+    def __init__(self, studies: Sequence[Study]) -> None:
+        self._studies = studies
         self._drafts: list[Draft] = []
-        self._tasks: list[tuple[str, str]] = []
+        self._places: list[int] = []
+        self._priors: list[int] = []
+        self._shown: list[Shown] = []
+        self._numbers: dict[tuple, int] = {}
+        self._ways: list[int] = []
+        self._tasks: list[tuple[str, int]] = []
 
-    def add(self, drawn: Draft, offer: Offer, task: str) -> None:
-        way = TASKS[task]
-        key = (offer.place, drawn.images, way.prior, way.about_views)
-        row = self._known.get(key)
-        if row is None:
-            row = self._known[key] = len(self._shown)
-            self._shown.append(complete(drawn, offer.study, offer.prior, task))
-        self._rows.append(row)
-        self._drafts.append(drawn)
-        self._tasks.append((task, drawn.kind or way.kind))
+    def add(self, task: str, asked: Sequence[tuple[Draft, int, int]]) -> None:
+        """Drafts of one task, each with the places of its study and its prior; -1 where it has none."""
+        way, numbers, studies = TASKS[task], self._numbers, self._studies
+        self._tasks.append((task, len(asked)))
+        for drawn, place, before in asked:
+            key = (place, drawn.images, way.prior, way.about_views)
+            number = numbers.get(key)
+            if number is None:
+                number = numbers[key] = len(numbers)
+                prior = studies[before] if before >= 0 else None
+                self._shown.append(shown(drawn.images, studies[place], prior, task))
+            self._ways.append(number)
+            self._places.append(place)
+            self._priors.append(before)
+            self._drafts.append(drawn)
 
     def table(self, split: str) -> Any:
-        """The rows with the schema of `Sample`."""
+        """The rows with the fields of `Sample`, texts that repeat as dictionaries."""
         import pyarrow as pa
 
         kinds, hints = schema(Sample), get_type_hints(Sample)
-        shared = to_table(Sample, self._shown).select(list(SHARED)).take(pa.array(self._rows))
-        tasks, kinds_of = zip(*self._tasks, strict=True)
-        own = {"task": tasks, "kind": kinds_of, "split": [split] * len(self._rows)}
+        own = dict(zip(Draft._fields, zip(*self._drafts, strict=True), strict=True))
+        own["task"] = [task for task, number in self._tasks for _ in range(number)]
+        shared = self._shared()
+        nowhere = np.zeros(len(self._drafts), dtype=np.int32)
         columns = []
         for one in kinds:
-            if one.name in SHARED:
-                columns.append(shared.column(one.name))
-                continue
-            values = own.get(one.name)
-            if values is None and one.name in Draft._fields:
-                values = [getattr(drawn, one.name) for drawn in self._drafts]
-            if values is None:  # what mining fills in
-                values = [getattr(self._shown[0], one.name)] * len(self._rows)
-            columns.append(to_array(values, hints[one.name], one.type))
-        return pa.Table.from_arrays(columns, schema=kinds)
+            if one.name in shared:
+                columns.append(_repeated(*shared[one.name], hints[one.name], one.type))
+            elif one.name == "split":
+                columns.append(_repeated([split], nowhere, str, one.type))
+            elif one.name in own:
+                columns.append(to_array(own[one.name], hints[one.name], one.type))
+            else:  # what mining fills in
+                empty = Sample.__dataclass_fields__[one.name]
+                columns.append(_repeated([_default(empty)], nowhere, hints[one.name], one.type))
+        return pa.Table.from_arrays(columns, names=kinds.names)
+
+    def _shared(self) -> dict[str, tuple[Sequence[Any], np.ndarray]]:
+        """Field -> its different values, and which of them stands in each row."""
+        places, of_place = np.unique(self._places, return_inverse=True)
+        studies = [of_study(self._studies[place]) for place in places.tolist()]
+        priors, of_prior = np.unique(self._priors, return_inverse=True)
+        reports = [self._studies[place].report if place >= 0 else "" for place in priors.tolist()]
+        return {
+            **{name: ([one[name] for one in studies], of_place) for name in studies[0]},
+            "prior_report": (reports, of_prior),
+            **{
+                name: (values, np.array(self._ways))
+                for name, values in zip(Shown._fields, zip(*self._shown, strict=True), strict=True)
+            },
+        }
 
 
+def _repeated(values: Sequence[Any], rows: np.ndarray, hint: Any, kind: Any) -> Any:
+    """Values that stand in many rows: texts stay where they are and are pointed at."""
+    import pyarrow as pa
+
+    once, pointers = to_array(values, hint, kind), pa.array(rows, pa.int32())
+    return pa.DictionaryArray.from_arrays(pointers, once) if hint is str else once.take(pointers)
+
+
+def _default(field: dataclasses.Field) -> Any:
+    made: Any = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()
+
+
+@without_collection
 def write_shard(job: Writing) -> dict[str, Any]:
     """Write the chosen samples of a shard; returns how many of each feed and split, and the files' hashes."""
     if job.done_file().exists():
         return json.loads(job.done_file().read_text(encoding="utf-8"))
     piece = job.piece
     shard = piece.shard()
-    rows: dict[str, Rows] = defaultdict(Rows)
-    counts: dict[str, Counter[str]] = {}
+    priors = shard.priors() if any(TASKS[feed.task].prior for _, feed in piece.feeds) else None
+    rows: dict[str, Rows] = defaultdict(lambda: Rows(shard.studies))
+    counts: dict[str, dict[str, int]] = {}
     with np.load(piece.choice_file()) as masks:
-        for number, feed in piece.feeds:
-            counts[str(number)] = Counter()
-            mask = masks[str(number)].tolist()
-            for offer, wanted in zip(offers(shard, feed.task), mask, strict=True):
-                if wanted:
-                    split = offer.topic.split or offer.study.split
-                    drawn = _ask(offer, feed.task, job.frequency[number].get(split) or None, piece.seed)
-                    rows[split].add(drawn, offer, feed.task)
-                    counts[str(number)][split] += 1
+        for (number, feed), offers in zip(piece.feeds, kept(piece.survey_file()), strict=True):
+            asked = _ask(job, shard, priors, number, feed, offers, np.flatnonzero(masks[str(number)]))
+            counts[str(number)] = {split: len(found) for split, found in asked.items()}
+            for split, found in asked.items():
+                rows[split].add(feed.task, found)
     hashes = {}
     for split, found in sorted(rows.items()):
         file = job.out / "samples" / f"{split}-{piece.name}.parquet"
         hashes[file.name] = _write(file, found.table(split))
-    done = {"counts": {number: dict(count) for number, count in counts.items()}, "hashes": hashes}
+    done = {"counts": counts, "hashes": hashes}
     job.done_file().parent.mkdir(parents=True, exist_ok=True)
     write_json(job.done_file(), done)
     return done
 
 
-def _ask(offer: Offer, task: str, frequency: dict[str, int] | None, seed: int) -> Draft:
-    study, topic = offer.study, offer.topic
-    rng = random_for(study, task, topic, seed)
-    return draft(study, offer.prior, task, topic, rng, frequency, offer.others)
+def _ask(
+    job: Writing,
+    shard: Shard,
+    priors: list[int] | None,
+    number: int,
+    feed: Feed,
+    offers: Offers,
+    wanted: np.ndarray,
+) -> dict[str, list[tuple[Draft, int, int]]]:
+    """Split -> the drafts of the wanted offers, each with the places of its study and its prior."""
+    task, way, studies, dice = feed.task, TASKS[feed.task], shard.studies, Dice()
+    found: dict[str, list[tuple[Draft, int, int]]] = defaultdict(list)
+    for place, topic, company in offers.topics(wanted):
+        study = studies[place]
+        before = priors[place] if priors and way.prior else -1
+        split = topic.split or study.split
+        drawn = draft(
+            study,
+            studies[before] if before >= 0 else None,
+            task,
+            topic,
+            random_for(study, task, topic, job.piece.seed, dice),
+            job.frequency[number].get(split) or None,
+            [studies[other] for other in company if other >= 0],
+        )
+        found[split].append((drawn, place, before))
+    return found
 
 
 def _write(file: Path, table: Any) -> str:
@@ -135,7 +186,15 @@ def _write(file: Path, table: Any) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = partial(file)
     # Reports come once for each task: a dictionary that holds them all makes the file small and fast.
-    pq.write_table(table, part, compression="zstd", compression_level=1, dictionary_pagesize_limit=16 << 20)
+    pq.write_table(
+        table,
+        part,
+        compression="zstd",
+        compression_level=1,
+        dictionary_pagesize_limit=16 << 20,
+        use_dictionary=[name for name in table.column_names if name not in NEVER_TWICE],
+        store_schema=False,  # texts are texts: that they came as dictionaries is nobody's business
+    )
     with part.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     replace_whole(part, file)

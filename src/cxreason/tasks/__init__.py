@@ -8,15 +8,15 @@ asked; `build.py` chooses among the topics of a whole corpus so that answers are
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 from cxreason.answers.dialects import OPTION_STYLES
-from cxreason.records import Box, Sample, Study, content_id
+from cxreason.records import Box, Sample, Study, changed, content_id, text_id
 from cxreason.tasks import (
     chexbench,
     classification,
@@ -27,23 +27,28 @@ from cxreason.tasks import (
     radrbench,
     vqa,
 )
-from cxreason.tasks.asking import Asked, Given, Task, Topic, sign
+from cxreason.tasks.asking import Asked, Given, Task, Topic
+from cxreason.tasks.dice import Dice
 
 __all__ = [
     "RADRBENCH",
     "TASKS",
     "Asked",
+    "Dice",
     "Draft",
     "Given",
+    "Shown",
     "Task",
     "Topic",
     "by_title",
     "complete",
     "draft",
+    "of_study",
     "questions",
     "random_for",
     "sample",
     "samples",
+    "shown",
 ]
 
 RADRBENCH = tuple(radrbench.TASKS)
@@ -89,17 +94,28 @@ def questions() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def random_for(study: Study, task: str, topic: Topic, seed: int = 0) -> Random:
-    """The dice of one sample. They depend on nothing else, so the order of processing does not matter."""
-    if task in RADRBENCH:
+def random_for(study: Study, task: str, topic: Topic, seed: int = 0, dice: Dice | None = None) -> Random:
+    """The dice of one sample. They depend on nothing else, so the order of processing does not matter.
+
+    Whoever asks very much hands on the same `dice` again and again; they are taken up for this sample.
+    """
+    if task in RADRBENCH:  # whose samples stay as they were published
         return Random(content_id(seed, study.dataset, study.id, task, topic.subject))
-    # A sum is a tenth of the price of a hash, and there are ten million samples.
-    return Random(sign(f"{seed}/{study.dataset}/{study.id}/{task}/{topic.subject}/{topic.number}"))
+    text = f"{seed}/{study.dataset}/{study.id}/{task}/{topic.subject}/{topic.number}"
+    if dice is None:
+        return Dice(text)
+    dice.seed(text)
+    return dice
 
 
-def _number(topic: Topic) -> tuple[int, ...]:
-    """Nothing for the first: most topics have no number, and ids made without one stay."""
-    return (topic.number,) if topic.number else ()
+def _id(study: Study, task: str, topic: Topic, question: str, asked: Asked) -> str:
+    """A hash of what is asked about which study, and of the right answer."""
+    if task in RADRBENCH:
+        number = (topic.number,) if topic.number else ()
+        told = (study.dataset, study.id, task, topic.subject, question, asked.options, asked.answer)
+        return content_id(*told, *number)
+    what = (study.dataset, study.id, task, topic.subject, str(topic.number))
+    return text_id(*what, question, asked.answer, *asked.options)
 
 
 class Draft(NamedTuple):
@@ -115,13 +131,19 @@ class Draft(NamedTuple):
     options: tuple[str, ...] = ()
     subject: str = ""
     kind: str = ""
-    """The kind of answer, where a task has several; else empty."""
     images: tuple[str, ...] | None = None
     """What is shown, as paths of the studies; None is every image, or of two examinations the first each."""
     option_style: str = ""
     official_id: str = ""
     split: str = ""
-    """Its own split; empty = that of the study."""
+
+
+class Shown(NamedTuple):
+    """What a sample shows of its study, which many samples show alike."""
+
+    images: tuple[str, ...]
+    boxes: tuple[Box, ...]
+    views: tuple[str, ...]
 
 
 def draft(
@@ -154,58 +176,54 @@ def draft(
     if asked.styled:  # an answer that lists labels has no use for letters
         style = "plain" if asked.kind == "labels" else rng.choice(OPTION_STYLES)
     return Draft(
-        id=content_id(
-            *(study.dataset, study.id, task, topic.subject, question, asked.options, asked.answer),
-            *_number(topic),
-        ),
-        question=question,
-        answer=asked.answer,
-        options=asked.options,
-        subject=asked.subject,
-        kind=asked.kind or "",
-        images=asked.images,
-        option_style=style,
-        official_id=asked.official_id,
-        split=topic.split,
+        _id(study, task, topic, question, asked),
+        question,
+        asked.answer,
+        asked.options,
+        asked.subject,
+        asked.kind or way.kind,
+        asked.images,
+        style,
+        asked.official_id,
+        topic.split or study.split,
     )
 
 
 def complete(drawn: Draft, study: Study, prior: Study | None, task: str) -> Sample:
     """A draft with what is its study's own: images, report, labels, boxes; image paths stay the study's."""
-    way, images = TASKS[task], drawn.images
-    prior = prior if way.prior else None
-    if images is None:  # a comparison announces exactly two images: one frontal view each
-        images = (prior.images[0], study.images[0]) if prior else study.images
+    prior = prior if TASKS[task].prior else None
     return Sample(
-        id=drawn.id,
-        dataset=study.dataset,
         task=task,
-        kind=drawn.kind or way.kind,
-        patient_id=study.patient_id,
-        study_id=study.id,
-        split=drawn.split or study.split,
-        images=images,
-        question=drawn.question,
-        answer=drawn.answer,
-        options=drawn.options,
-        subject=drawn.subject,
-        report=study.report,
+        **of_study(study),
         prior_report=prior.report if prior else "",
-        boxes=_on_shown(study, images),
-        labels=study.labels,
-        views=() if way.about_views else _views(images, study, prior),
-        sex=study.sex,
-        age=study.age,
-        groups=_keys(study.dataset, study.patient_id, study.groups),
-        official_id=drawn.official_id,
-        option_style=drawn.option_style,
+        **{**drawn._asdict(), **shown(drawn.images, study, prior, task)._asdict()},
     )
 
 
-@lru_cache(maxsize=4096)
-def _keys(dataset: str, patient_id: str, groups: tuple[str, ...]) -> tuple[str, ...]:
-    """`Study.keys`, as one object for all samples of a study: such are written once."""
-    return Study("", dataset, patient_id, (), groups=groups).keys
+def of_study(study: Study) -> dict[str, Any]:
+    """The fields of a sample that are those of its study, whatever is asked.
+
+    >>> of_study(Study("s1", "toy", "p1", (), impression="Normal."))["report"]
+    'Normal.'
+    """
+    return {
+        "dataset": study.dataset,
+        "patient_id": study.patient_id,
+        "study_id": study.id,
+        "report": study.report,
+        "labels": study.labels,
+        "sex": study.sex,
+        "age": study.age,
+        "groups": study.keys,
+    }
+
+
+def shown(images: tuple[str, ...] | None, study: Study, prior: Study | None, task: str) -> Shown:
+    """What a draft with these images shows; `prior` only where the task asks about two examinations."""
+    if images is None:  # a comparison announces exactly two images: one frontal view each
+        images = (prior.images[0], study.images[0]) if prior else study.images
+    views = () if TASKS[task].about_views else _views(images, study, prior)
+    return Shown(images, _on_shown(study, images), views)
 
 
 def _views(images: tuple[str, ...], study: Study, prior: Study | None) -> tuple[str, ...]:
@@ -224,11 +242,7 @@ def _on_shown(study: Study, images: tuple[str, ...]) -> tuple[Box, ...]:
     if not study.boxes or images == study.images:
         return study.boxes
     where = {number: images.index(path) for number, path in enumerate(study.images) if path in images}
-    return tuple(
-        Box(box.label, box.x1, box.y1, box.x2, box.y2, where[box.image], box.phrase, box.reader)
-        for box in study.boxes
-        if box.image in where
-    )
+    return tuple(changed(box, image=where[box.image]) for box in study.boxes if box.image in where)
 
 
 def sample(

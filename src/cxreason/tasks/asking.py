@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
+from types import MappingProxyType
+from typing import NamedTuple
 
 from cxreason.answers.dialects import letters
 from cxreason.records import Kind, Study
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(NamedTuple):
     """One thing that can be asked about a study, and what is true of it.
 
     Topics with one `group` are balanced over their `value`s: as many yes as no for a finding.
@@ -33,15 +34,14 @@ class Topic:
     """Its own split, where a dataset splits questions and not studies; empty = that of the study."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Options and gold answer, as the answer kind of the task writes it, and what the question shows."""
 
     options: tuple[str, ...]
     answer: str
     wording: str = ""
     """Whose templates ask it, where a task asks in several ways; else those of the task."""
-    fill: Mapping[str, str] = field(default_factory=dict)
+    fill: Mapping[str, str] = MappingProxyType({})
     """What stands in the blanks of the template."""
     question: str = ""
     """The question itself, where the dataset brings it."""
@@ -56,8 +56,7 @@ class Asked:
     """Whether the marks of the options are drawn too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What a task may use beside the study."""
 
     frequency: Mapping[str, float]

@@ -15,9 +15,9 @@ from random import Random
 
 from cxreason.records import Study
 from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled
-from cxreason.tasks.generation import of_one_examination
+from cxreason.text.comparisons import without_comparison
 from cxreason.text.passages import named_regions
-from cxreason.text.sections import headed_lines, sentences
+from cxreason.text.sections import headed_sentences
 
 QUESTIONS = {
     "View Classification": "view",
@@ -54,11 +54,11 @@ def contrasts(text: str) -> tuple[tuple[str, str], ...]:
     (('small', 'Small effusion.'),)
     """
     found = []
-    for _, body in headed_lines(of_one_examination(text)):
-        for _, sentence in sentences(body):
+    for _, said in headed_sentences(without_comparison(text)):
+        for sentence in said:
             words = _WORD.findall(sentence)
             if len(words) == 1 and not _SPOILED.search(sentence):
-                found.append((words[0].lower(), " ".join(sentence.split())))
+                found.append((words[0].lower(), sentence))
     return tuple(found)
 
 

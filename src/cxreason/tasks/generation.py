@@ -16,24 +16,26 @@ one that compares with nothing makes none of two.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from random import Random
 
 from cxreason.answers import report as report_answer
 from cxreason.answers import text as text_answer
 from cxreason.records import Study
 from cxreason.tasks.asking import Asked, Given, Task, Topic
-from cxreason.text.comparisons import compares, without_comparison
-from cxreason.text.passages import passages
+from cxreason.text.comparisons import (
+    compares,
+    sentence_compares,
+    sentence_without_comparison,
+    without_comparison,
+)
+from cxreason.text.passages import sentences_about
 
 UNDIVIDED_IMPRESSION = ("candid-ptx",)
 """Datasets whose undivided reports stand for an impression."""
 LANGUAGES = {"en": "English", "es": "Spanish"}
 _MASKED = re.compile(r"_{3,}|\bXXXX\b|\b[ap]\.m\.|\d [ap]m\b", re.IGNORECASE)
 """Marks of de-identification and of the clock: a summary that has them tells more than the findings do."""
-
-of_one_examination = lru_cache(maxsize=4096)(without_comparison)
 
 
 def section_of(study: Study, section: str) -> str:
@@ -47,7 +49,7 @@ def _alone(study: Study, section: str, indication: bool) -> list[Topic]:
     text = section_of(study, section)
     if not text or not study.images or (indication and not study.indication):
         return []
-    return [Topic("", "")] if of_one_examination(text) else []
+    return [Topic("", "")] if without_comparison(text) else []
 
 
 def _compared(study: Study, section: str) -> list[Topic]:
@@ -59,8 +61,10 @@ def _local(study: Study, section: str, compared: bool) -> list[Topic]:
     text = section_of(study, section)
     if not text or not study.images or (compared and not (study.prior_id and compares(text))):
         return []
-    fits: Callable[[str], object] = compares if compared else of_one_examination
-    return [Topic(region, "", region) for region, passage in passages(text).items() if fits(passage)]
+    fits = sentence_compares if compared else sentence_without_comparison
+    return [
+        Topic(region, "", region) for region, said in sentences_about(text).items() if any(map(fits, said))
+    ]
 
 
 def ask_section(
@@ -69,9 +73,10 @@ def ask_section(
     """A section, or what it says of the region of the topic, with or without what it compares with."""
     text = section_of(study, section)
     if topic.subject:
-        text = passages(text)[topic.subject]
-    if not compared:
-        text = of_one_examination(text)
+        said = sentences_about(text)[topic.subject]
+        text = " ".join(said if compared else filter(None, map(sentence_without_comparison, said)))
+    elif not compared:
+        text = without_comparison(text)
     fill = {"indication": " ".join(study.indication.split()), "region": topic.subject}
     return Asked((), report_answer.write(text), fill=fill, subject=topic.subject)
 

@@ -16,7 +16,8 @@ from random import Random
 
 from cxreason.records import Study
 from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled, sign
-from cxreason.tasks.generation import of_one_examination
+from cxreason.text.comparisons import without_comparison
+from cxreason.text.sections import TEXTS
 
 
 def texts(study: Study) -> dict[str, str]:
@@ -32,9 +33,9 @@ def texts(study: Study) -> dict[str, str]:
     return {section: text for section, text in found.items() if text}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=TEXTS)
 def _one_line(text: str) -> str:
-    return " ".join(of_one_examination(text).split())
+    return " ".join(without_comparison(text).split())
 
 
 def labelled(study: Study) -> str:

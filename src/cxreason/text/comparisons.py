@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from cxreason.text.sections import headed_lines, sentences
+from cxreason.text.sections import TEXTS, headed_sentences
 
 _ADVERB = (
     r"(?:(?:slightly|mildly|minimally|moderately|markedly|significantly|somewhat|grossly|essentially|largely"
@@ -100,9 +100,18 @@ def compares(text: str) -> bool:
     >>> compares("The effusion has increased."), compares("Increased interstitial markings.")
     (True, False)
     """
-    # Looking up words is far cheaper than the pattern, and most texts have none of its words.
-    words = set(_WORD.findall(text.lower()))
-    return any(map(_may_compare, words)) and COMPARES.search(text) is not None
+    return any(
+        any(map(sentence_compares, said)) or (heading and sentence_compares(heading))
+        for heading, said in headed_sentences(text)
+    )
+
+
+@lru_cache(maxsize=65_536)
+def sentence_compares(sentence: str) -> bool:
+    """Whether one sentence does."""
+    # Looking up words is far cheaper than the pattern, and most sentences have none of its words.
+    words = set(_WORD.findall(sentence.lower()))
+    return any(map(_may_compare, words)) and COMPARES.search(sentence) is not None
 
 
 @lru_cache(maxsize=65_536)
@@ -110,6 +119,7 @@ def _may_compare(word: str) -> bool:
     return _STEM.match(word) is not None
 
 
+@lru_cache(maxsize=TEXTS)
 def without_comparison(text: str) -> str:
     """The text as one would write it who knows of no earlier examination; empty where nothing remains.
 
@@ -121,8 +131,8 @@ def without_comparison(text: str) -> str:
     if not compares(text):
         return text
     lines = []
-    for heading, body in headed_lines(text):
-        kept = [cut for _, sentence in sentences(body) if (cut := _cut(" ".join(sentence.split())))]
+    for heading, said in headed_sentences(text):
+        kept = [cut for sentence in said if (cut := sentence_without_comparison(sentence))]
         if kept:
             lines.append(" ".join([f"{heading}:", *kept] if heading else kept))
     return "\n".join(lines)
@@ -133,9 +143,9 @@ def _seen(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def _cut(sentence: str) -> str:
+def sentence_without_comparison(sentence: str) -> str:
     """The sentence without its comparing words; empty where it is nothing without them."""
-    if not compares(sentence):
+    if not sentence_compares(sentence):
         return sentence
     if _GONE.search(sentence):
         return ""
@@ -145,7 +155,7 @@ def _cut(sentence: str) -> str:
     if changed:
         subject = changed["subject"]
         if (
-            compares(subject)
+            sentence_compares(subject)
             or subject.lower() in _PRONOUNS
             or (_STRUCTURE.search(subject) and not _NAMED.search(subject))
         ):
@@ -158,7 +168,7 @@ def _cut(sentence: str) -> str:
         return ""  # "stable contours" are contours, but that is no finding
     text = _REFERENCE.sub("", bare)
     text = " ".join(text.split()).replace(" .", ".").replace(" ,", ",").strip(" ,;")
-    if compares(text) or not text:
+    if sentence_compares(text) or not text:
         return ""
     text = _ARTICLE.sub(lambda match: match[1] + ("n" if match[2].lower() in "aeiou" else ""), text)
     return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

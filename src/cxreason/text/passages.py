@@ -14,7 +14,7 @@ import re
 from functools import cache, lru_cache
 
 from cxreason.text.lexicon_files import rows
-from cxreason.text.sections import headed_lines, sentences
+from cxreason.text.sections import TEXTS, headed_sentences
 
 _WORD = re.compile("[a-z]+")
 
@@ -98,14 +98,28 @@ def named_regions(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=4096)
 def passages(text: str) -> dict[str, str]:
-    """Region -> the sentences that speak of it, in the order of the text."""
+    """Region -> the sentences that speak of it, as one text, in the order of the section."""
+    return {region: " ".join(said) for region, said in sentences_about(text).items()}
+
+
+@lru_cache(maxsize=TEXTS)
+def sentences_about(text: str) -> dict[str, list[str]]:
+    """Region -> the sentences that speak of it, each on one line.
+
+    >>> sentences_about("Heart size is normal. No effusion.")
+    {'heart': ['Heart size is normal.'], 'pleura': ['No effusion.']}
+    """
     found: dict[str, list[str]] = {}
-    for heading, body in headed_lines(text):
-        name = heading.lower()
-        opened = HEADINGS[name] if name in HEADINGS else named_regions(heading)
-        for _, sentence in sentences(body):
+    for heading, said in headed_sentences(text):
+        opened = _opened(heading) if heading else ()
+        for sentence in said:
             for region in opened or named_regions(sentence):
-                found.setdefault(region, []).append(" ".join(sentence.split()))
-    return {region: " ".join(said) for region, said in found.items()}
+                found.setdefault(region, []).append(sentence)
+    return found
+
+
+def _opened(heading: str) -> tuple[str, ...]:
+    """The regions that a heading opens."""
+    name = heading.lower()
+    return HEADINGS[name] if name in HEADINGS else named_regions(heading)

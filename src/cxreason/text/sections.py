@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "indication": (
@@ -192,6 +193,8 @@ _END = re.compile(
     r"|(?<=[a-z]\.)(?=[A-Z][a-z])"  # "size.No effusion", where a space was forgotten
     r"|(?<=\n)(?:\s*\n|(?=[ \t]*(?:[-*\u2022]\s|\d+[.)]\s|[A-Z][a-z]))))"
 )
+TEXTS = 16_384
+"""So many texts are remembered when they were cut: all sections of one piece of a large build."""
 _ABBREVIATIONS = ("e.g.", "i.e.", "vs.", "dr.", "approx.", "cf.", "resp.")
 
 
@@ -212,3 +215,16 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
         if sentence:
             yield start + len(piece) - len(piece.lstrip()), sentence
         start = end
+
+
+@lru_cache(maxsize=TEXTS)
+def headed_sentences(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(heading, its sentences, each on one line) for each part of a section, as `headed_lines` parts it.
+
+    >>> headed_sentences("Lungs: Clear.\\nPleura: No\\neffusion.")
+    (('Lungs', ('Clear.',)), ('Pleura', ('No effusion.',)))
+    """
+    return tuple(
+        (heading, tuple(" ".join(sentence.split()) for _, sentence in sentences(body)))
+        for heading, body in headed_lines(text)
+    )
