@@ -14,8 +14,9 @@ from random import Random
 from typing import Any
 
 from cxreason.datasets import DATASETS
-from cxreason.phantom.generate import studies as phantoms
+from cxreason.phantom.study import record
 from cxreason.phantom.visit import DEEP
+from cxreason.phantom.world import draw_visit
 from cxreason.records import Box, Entity, Question, Study
 from cxreason.text.ontology import FINDINGS, NO_FINDING
 from cxreason.text.sections import sentences
@@ -32,7 +33,7 @@ Maker = Callable[[Random, dict[str, Any]], None]
 @cache
 def _pool() -> tuple[list[str], list[str], list[dict[str, int]]]:
     """Sentences, indications and label sets of a few hundred deep phantoms."""
-    drawn = [one.study for one in phantoms(7, NUM_PHANTOMS, DEEP)]
+    drawn = [record(draw_visit(7, number, DEEP)) for number in range(NUM_PHANTOMS)]
     said = sorted({text for one in drawn for _, text in sentences(one.findings)})
     why = sorted({one.indication for one in drawn if one.indication}) or ["Cough."]
     return said, why, [one.labels for one in drawn]

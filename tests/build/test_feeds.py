@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cxreason.audit import audit
-from cxreason.build import BuildError, build, feeds, writing
+from cxreason.build import BuildError, build, feeds, survey, writing
 from cxreason.build.export import export
 from cxreason.build.feeds import list_held
 from cxreason.phantom.run import make_phantoms
@@ -117,12 +117,14 @@ def counted(calls, real):
     return call
 
 
-@pytest.mark.parametrize("step", ["choose_feed", "write_shard"])
-def test_a_build_that_was_killed_goes_on_and_ends_in_the_same(data, tmp_path, monkeypatch, step):
+@pytest.mark.parametrize(
+    ("room", "step"), [(survey, "gather"), (survey, "choose_feed"), (feeds, "write_shard"), (writing, "take")]
+)
+def test_a_build_that_was_killed_goes_on_and_ends_in_the_same(data, tmp_path, monkeypatch, room, step):
     whole, broken = (recipe(data, tmp_path / name, "single", "impression") for name in ("whole", "broken"))
     build(whole)
     calls = 0
-    real = getattr(feeds, step)
+    real = getattr(room, step)
 
     def killed(*arguments):
         nonlocal calls
@@ -132,7 +134,7 @@ def test_a_build_that_was_killed_goes_on_and_ends_in_the_same(data, tmp_path, mo
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(feeds, step, killed)
+        patch.setattr(room, step, killed)
         with pytest.raises(KeyboardInterrupt):
             build(broken)
     asked = []

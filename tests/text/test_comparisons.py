@@ -3,7 +3,7 @@ import pytest
 from cxreason.phantom.report import write_report
 from cxreason.phantom.visit import DEEP
 from cxreason.phantom.world import draw_visit
-from cxreason.text.comparisons import compares, without_comparison
+from cxreason.text.comparisons import COMPARES, compares, without_comparison
 from cxreason.text.observations import observe
 
 
@@ -67,3 +67,13 @@ def test_what_remains_of_a_phantom_report_compares_nothing_and_says_only_what_th
     assert num_findings_lost <= 0.01 * num_findings, (
         "what is there is not left out because it was there before"
     )
+
+
+def test_a_report_compares_where_one_of_its_sentences_does():
+    found = set()
+    for index in range(120):
+        report = write_report(draw_visit(5, index, DEEP))
+        for text in (report.findings, report.impression):
+            assert compares(text) == bool(COMPARES.search(text)), text
+            found.add(compares(text))
+    assert found == {True, False}

@@ -12,25 +12,57 @@ hold all of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxreason.audit.balance import find_uneven
 from cxreason.audit.blind import constants, guess_all
-from cxreason.audit.items import Source, count_cells, handful, sources
-from cxreason.audit.leaks import find_leaks
+from cxreason.audit.items import (
+    Cell,
+    Source,
+    by_cell,
+    count,
+    count_cells,
+    handful,
+    limits,
+    pick,
+    side_of,
+    sources,
+)
+from cxreason.audit.leaks import Things, find_leaks, things
 from cxreason.audit.options import FAULTS, find_faults
 from cxreason.audit.page import render
+from cxreason.records import Sample
 from cxreason.rows import write_json, write_text
 
-__all__ = ["Source", "audit", "audit_files", "write_audit"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Cell", "Source", "Taken", "audit", "audit_files", "limits", "side_of", "take", "write_audit"]
 
 MARGIN = 0.02
 """So far above chance, or less, a guesser is harmless, however sure it is."""
 MOST = 5000
 """Samples of each task, dataset and side that are guessed; leaks are looked for in all."""
+
+
+class Taken(NamedTuple):
+    """What the audit has to know of one file."""
+
+    counts: Counter[Cell]
+    picked: list[Sample]
+    met: Things
+
+
+def take(table: pa.Table, source: Source, limits: Mapping[Cell, float]) -> Taken:
+    """The same of a table that is about to be written to the file of a source.
+
+    A large build has it taken by all its workers: reading the samples back takes one of them minutes.
+    """
+    return Taken(count(table, source), pick(table, source, limits), things(table, source))
 
 
 def audit(
@@ -62,14 +94,23 @@ def audit_files(
     most: int = MOST,
     most_ratio: float | None = 2.0,
     hash_images: bool = True,
+    taken: Sequence[Taken] | None = None,
 ) -> dict[str, Any]:
-    """The same of files that are told one by one, as those of a run that is not finished."""
-    counts = count_cells(files)
-    picked = handful(files, counts, most)
+    """The same of files that are told one by one, as those of a run that is not finished.
+
+    `taken` is what `take` made of each of them, where whoever wrote them did so at once.
+    """
+    if taken is None:
+        counts = count_cells(files)
+        picked = by_cell(handful(files, counts, most))
+    else:
+        counts = sum((one.counts for one in taken), Counter())
+        picked = by_cell(zip(files, (one.picked for one in taken), strict=True))
+    met = None if taken is None else (one.met for one in taken)
     report: dict[str, Any] = {
         "samples": counts.total(),
         "cells": [{**cell._asdict(), "samples": number} for cell, number in sorted(counts.items())],
-        "leaks": find_leaks(files, hash_images=hash_images),
+        "leaks": find_leaks(files, hash_images=hash_images, met=met),
         "faults": find_faults(picked),
         "guesses": [asdict(one) for one in guess_all(picked, margin)],
         "constants": constants(picked),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from cxreason.answers.dialects import letters
-from cxreason.records import Sample, from_row
+from cxreason.columns import from_table
+from cxreason.records import Sample
 from cxreason.runs import row_files
 
 TRAIN, EVALUATION = "train", "evaluation"
@@ -28,6 +29,15 @@ class Cell(NamedTuple):
     side: str
 
 
+def side_of(split: str) -> str:
+    """The side that a split stands on.
+
+    >>> side_of("test")
+    'evaluation'
+    """
+    return TRAIN if split == TRAIN else EVALUATION
+
+
 @dataclass(frozen=True)
 class Source:
     """One Parquet file of samples, the folder that its image paths start from, and what it is for."""
@@ -37,7 +47,7 @@ class Source:
     is_evaluation: bool
 
     def side(self, split: str) -> str:
-        return TRAIN if split == TRAIN and not self.is_evaluation else EVALUATION
+        return EVALUATION if self.is_evaluation else side_of(split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +88,53 @@ def count_cells(files: Sequence[Source]) -> Counter[Cell]:
     counts: Counter[Cell] = Counter()
     for source in files:
         for batch in batches(source.file, ["dataset", "task", "split"]):
-            table = pa.Table.from_batches([batch]).group_by(batch.schema.names).aggregate([([], "count_all")])
-            for row in table.to_pylist():
-                counts[Cell(row["dataset"], row["task"], source.side(row["split"]))] += row["count_all"]
+            counts += count(pa.Table.from_batches([batch]), source)
     return counts
 
 
-def handful(files: Sequence[Source], counts: Counter[Cell], most: int) -> dict[Cell, list[Sample]]:
-    """At most about `most` samples of each cell, picked by their ids: the same ones in every run."""
-    picked: dict[Cell, list[Sample]] = defaultdict(list)
-    limits = {cell: min(1.0, most / number) * 2**32 for cell, number in counts.items()}
+def count(table: pa.Table, source: Source) -> Counter[Cell]:
+    """How many samples of each cell are in a table."""
+    counts: Counter[Cell] = Counter()
+    cells = table.select(["dataset", "task", "split"])
+    for row in cells.group_by(cells.column_names).aggregate([([], "count_all")]).to_pylist():
+        counts[Cell(row["dataset"], row["task"], source.side(row["split"]))] += row["count_all"]
+    return counts
+
+
+def limits(counts: Mapping[Cell, int], most: int) -> dict[Cell, float]:
+    """Below which number a sample of each cell is picked, so that there are about `most` of each."""
+    return {cell: min(1.0, most / max(number, 1)) * 2**32 for cell, number in counts.items()}
+
+
+def pick(table: pa.Table, source: Source, limits: Mapping[Cell, float]) -> list[Sample]:
+    """The samples of a table that the audit looks at, by their ids: the same ones in every run."""
+    keys = (table[name].to_pylist() for name in ("dataset", "task", "split", "id"))
+    below = {split: source.side(split) for split in table["split"].unique().to_pylist()}
+    wanted = [
+        place
+        for place, (dataset, task, split, name) in enumerate(zip(*keys, strict=True))
+        if zlib.crc32(name.encode()) < limits[dataset, task, below[split]]
+    ]
+    return list(from_table(Sample, table.take(wanted))) if wanted else []
+
+
+def handful(
+    files: Sequence[Source], counts: Mapping[Cell, int], most: int
+) -> Iterator[tuple[Source, list[Sample]]]:
+    """(file, what is picked of it), at most about `most` samples of each cell in all."""
+    below = limits(counts, most)
     for source in files:
         for batch in batches(source.file, list(Sample.__dataclass_fields__)):
-            keys = (batch.column(name).to_pylist() for name in ("dataset", "task", "split", "id"))
-            wanted = [
-                place
-                for place, (dataset, task, split, name) in enumerate(zip(*keys, strict=True))
-                if zlib.crc32(name.encode()) < limits[Cell(dataset, task, source.side(split))]
-            ]
-            for row in batch.take(wanted).to_pylist() if wanted else ():
-                one = from_row(Sample, row)
-                picked[Cell(one.dataset, one.task, source.side(one.split))].append(one)
-    return {cell: picked[cell] for cell in sorted(picked)}
+            yield source, pick(pa.Table.from_batches([batch]), source, below)
+
+
+def by_cell(picked: Iterable[tuple[Source, list[Sample]]]) -> dict[Cell, list[Sample]]:
+    """What was picked of each file, cell by cell."""
+    found: dict[Cell, list[Sample]] = defaultdict(list)
+    for source, samples in picked:
+        for one in samples:
+            found[Cell(one.dataset, one.task, source.side(one.split))].append(one)
+    return {cell: found[cell] for cell in sorted(found)}
 
 
 def items(samples: Sequence[Sample]) -> list[Item]:

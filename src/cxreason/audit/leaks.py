@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,93 +24,142 @@ from cxreason.progress import progress
 REPORT_WORDS = 30
 NUM_EXAMPLES = 5
 COLUMNS = ("dataset", "split", "patient_id", "study_id", "images", "report", "groups")
+KINDS = ("patient", "study", "image file", "report")
+
+Things = dict[tuple[str, str], np.ndarray]
+"""(kind, split) -> a hash of 64 bits of everything that was met there, each once."""
 
 
-@dataclass
-class _Seen:
-    """Which splits a thing was met in, as bits, by a hash of 64 bits of it."""
-
-    splits: dict[str, int]
-    bits: dict[int, int] = field(default_factory=dict)
-    examples: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, thing: str, split: str) -> None:
-        bit = 1 << self.splits.setdefault(split, len(self.splits))
-        key = int.from_bytes(hashlib.blake2b(thing.encode(), digest_size=8).digest(), "big")
-        before = self.bits.get(key, 0)
-        if (
-            before
-            and before | bit != before
-            and before & (before - 1) == 0
-            and len(self.examples) < NUM_EXAMPLES
-        ):
-            first = next(name for name, place in self.splits.items() if before == 1 << place)
-            self.examples.append({"what": thing[:120], "splits": [first, split]})
-        self.bits[key] = before | bit
-
-    def shared(self) -> int:
-        return sum(bits & (bits - 1) != 0 for bits in self.bits.values())
+def things(table: pa.Table, source: Source) -> Things:
+    """What some samples show, as `find_leaks` compares it."""
+    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for kind, split, texts in _told(table, source):
+        found[kind, split] |= set(map(_hash, texts))
+    return {key: np.array(sorted(hashes), dtype=np.uint64) for key, hashes in found.items()}
 
 
-def find_leaks(files: Sequence[Source], *, hash_images: bool = True) -> list[dict[str, Any]]:
+def _told(table: pa.Table, source: Source) -> Iterator[tuple[str, str, set[str]]]:
+    """(kind, split, the different things in words)."""
+    place = os.path.normpath(source.folder)
+    for dataset, name, rows in _parts(table):
+        split = f"evaluation set {source.folder.name}" if source.is_evaluation else name
+        yield (
+            "patient",
+            split,
+            {f"{dataset}/{one}" for one in _different(rows, "patient_id")} | _listed(rows, "groups"),
+        )
+        studies = _different(rows, "study_id")
+        yield "study", split, {one if "/" in one else f"{dataset}/{one}" for one in studies}
+        reports = (one for one in _different(rows, "report") if one.count(" ") + 1 >= REPORT_WORDS)
+        yield "report", split, {" ".join(one.casefold().split()) for one in reports}
+        yield "image file", split, {_joined(place, one) for one in _listed(rows, "images")}
+
+
+def _parts(table: pa.Table) -> Iterator[tuple[str, str, pa.Table]]:
+    """(dataset, split, the samples of it)."""
+    named = [
+        (dataset, split) for dataset in _different(table, "dataset") for split in _different(table, "split")
+    ]
+    if len(named) == 1:
+        yield *named[0], table
+        return
+    for dataset, split in sorted(named):
+        kept = pc.call_function(
+            "and",
+            [
+                pc.call_function("equal", [table["dataset"], pa.scalar(dataset)]),
+                pc.call_function("equal", [table["split"], pa.scalar(split)]),
+            ],
+        )
+        rows = table.filter(kept)
+        if len(rows):
+            yield dataset, split, rows
+
+
+def _different(table: pa.Table, column: str) -> set[str]:
+    return set(table[column].unique().to_pylist())
+
+
+def _listed(table: pa.Table, column: str) -> set[str]:
+    """The different entries of a column of lists; a file of an older version may lack the column."""
+    if column not in table.column_names:
+        return set()
+    return set(pc.call_function("list_flatten", [table[column]]).unique().to_pylist())
+
+
+def _joined(folder: str, path: str) -> str:
+    """`normpath` of both, at a tenth of its price for paths as a build writes them."""
+    while path.startswith("../") and folder.count("/") > 1:
+        folder, path = folder.rpartition("/")[0], path[3:]
+    odd = path.startswith(("/", "./", "../")) or path.endswith("/") or "//" in path or "/." in path
+    return os.path.normpath(Path(folder) / path) if odd else f"{folder}/{path}"
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def find_leaks(
+    files: Sequence[Source], *, hash_images: bool = True, met: Iterable[Things] | None = None
+) -> list[dict[str, Any]]:
     """One row for each kind: how many different there are, how many several splits share, examples.
 
-    With `hash_images` every image file that exists is decoded, and equal pixels are equal images, whatever
-    the files are called.
+    `met` are the `things` of the files where somebody has taken them already. With `hash_images` every image
+    file that exists is decoded, and equal pixels are equal images, whatever the files are called.
     """
-    splits: dict[str, int] = {}
-    seen = {kind: _Seen(splits) for kind in ("patient", "study", "image file", "report")}
-    places: dict[str, set[str]] = {}
-    for source in files:
-        for batch in batches(source.file, COLUMNS):
-            _add(pa.Table.from_batches([batch]), source, seen, places if hash_images else None)
-    rows = [_row(kind, one) for kind, one in seen.items()]
+    if met is None:
+        met = (things(table, source) for source, table in _tables(files))
+    by_key: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
+    for one in met:
+        for key, hashes in one.items():
+            by_key[key].append(hashes)
+    once = {key: np.unique(np.concatenate(found)) for key, found in by_key.items()}
+    rows = []
+    for kind in KINDS:
+        here = [hashes for (one, _), hashes in once.items() if one == kind]
+        different, times = (
+            np.unique(np.concatenate(here), return_counts=True) if here else (np.array([]),) * 2
+        )
+        shared = different[times > 1]
+        rows.append(_row(kind, len(different), len(shared), _examples(files, kind, set(shared.tolist()))))
     if hash_images:
-        rows.append(_image_leaks(places, splits))
+        rows.append(_image_leaks(files))
     return rows
 
 
-def _add(table: pa.Table, source: Source, seen: dict[str, _Seen], places: dict | None) -> None:
-    def split_of(name: str) -> str:
-        return f"evaluation set {source.folder.name}" if source.is_evaluation else name
-
-    def pairs(*columns: str) -> Iterable[tuple]:
-        # Distinct combinations first, in Arrow: there are a hundred samples for each patient.
-        for row in table.group_by([*columns, "split"]).aggregate([]).to_pylist():
-            yield tuple(row[name] for name in (*columns, "split"))
-
-    for dataset, patient, split in pairs("dataset", "patient_id"):
-        seen["patient"].add(f"{dataset}/{patient}", split_of(split))
-    for key, split in _flat(table, "groups"):
-        seen["patient"].add(key, split_of(split))
-    for dataset, study, split in pairs("dataset", "study_id"):
-        seen["study"].add(study if "/" in study else f"{dataset}/{study}", split_of(split))
-    for report, split in pairs("report"):
-        if report.count(" ") + 1 >= REPORT_WORDS:
-            seen["report"].add(" ".join(report.casefold().split()), split_of(split))
-    for image, split in _flat(table, "images"):
-        path = os.path.normpath(source.folder / image)
-        seen["image file"].add(path, split_of(split))
-        if places is not None:
-            places.setdefault(path, set()).add(split_of(split))
+def _tables(files: Sequence[Source]) -> Iterator[tuple[Source, pa.Table]]:
+    for source in files:
+        for batch in batches(source.file, COLUMNS):
+            yield source, pa.Table.from_batches([batch])
 
 
-def _flat(table: pa.Table, column: str) -> Iterable[tuple[str, str]]:
-    """The different entries of a column of lists, each with the splits that hold it."""
-    if column not in table.column_names:
-        return
-    owner = pc.call_function("list_parent_indices", [table[column]])
-    flat = pa.table(
-        {"entry": pc.call_function("list_flatten", [table[column]]), "split": table["split"].take(owner)}
-    )
-    for row in flat.group_by(["entry", "split"]).aggregate([]).to_pylist():
-        yield row["entry"], row["split"]
+def _examples(files: Sequence[Source], kind: str, shared: set[int]) -> list[dict[str, Any]]:
+    """Some of what is shared, in words: the files are read once more, where there is any."""
+    where: dict[int, str] = {}
+    found: list[dict[str, Any]] = []
+    for source, table in _tables(files) if shared else ():
+        for one, split, texts in _told(table, source):
+            for text in sorted(texts) if one == kind else ():
+                before = where.setdefault(_hash(text), split) if _hash(text) in shared else split
+                if before != split and len(found) < NUM_EXAMPLES:
+                    shared.discard(_hash(text))
+                    found.append({"what": text[:120], "splits": [before, split]})
+        if len(found) == NUM_EXAMPLES:
+            break
+    return found
 
 
-def _image_leaks(places: dict[str, set[str]], splits: dict[str, int]) -> dict[str, Any]:
+def _image_leaks(files: Sequence[Source]) -> dict[str, Any]:
     from cxreason.imaging.read import read_image
 
-    seen, missing = _Seen(splits), 0
+    places: dict[str, set[str]] = defaultdict(set)
+    for source, table in _tables(files):
+        for kind, split, texts in _told(table, source):
+            for path in texts if kind == "image file" else ():
+                places[path].add(split)
+    seen: dict[str, str] = {}
+    shared: dict[str, dict[str, Any]] = {}
+    missing = 0
     for path in progress(sorted(places), "comparing images", len(places)):
         if not Path(path).is_file():
             missing += 1
@@ -117,19 +167,18 @@ def _image_leaks(places: dict[str, set[str]], splits: dict[str, int]) -> dict[st
         pixels = read_image(path)
         content = f"{pixels.shape} {hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest()}"
         for split in sorted(places[path]):
-            before = len(seen.examples)
-            seen.add(content, split)
-            if len(seen.examples) > before:
-                seen.examples[-1]["what"] = path
-    return _row("image", seen, missing)
+            if seen.setdefault(content, split) != split:
+                shared.setdefault(content, {"what": path, "splits": [seen[content], split]})
+    return _row("image", len(seen), len(shared), list(shared.values())[:NUM_EXAMPLES], missing)
 
 
-def _row(kind: str, seen: _Seen, missing: int = 0) -> dict[str, Any]:
-    different, shared = len(seen.bits), seen.shared()
+def _row(
+    kind: str, different: int, shared: int, examples: list[dict[str, Any]], missing: int = 0
+) -> dict[str, Any]:
     return {
         "kind": kind,
         "different": different,
         "shared": shared,
         "missing": missing,
-        "examples": seen.examples,
+        "examples": examples,
     }

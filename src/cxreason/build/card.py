@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxreason.audit import Source, audit_files, write_audit
+from cxreason.build.work import kept, taken_file
 from cxreason.datasets import DATASETS
 from cxreason.rows import write_json, write_text
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation", "test")
 
 
-def write_card(recipe: BuildRecipe, counts: dict[str, Any], hashes: dict[str, str]) -> list[str]:
+def write_card(recipe: BuildRecipe, counts: dict[str, Any], hashes: dict[str, str], work: Path) -> list[str]:
     """Audit the samples, write `README.md`, `audit.html`, `audit.json` and `hashes.json`.
 
     Returns what the audit found wrong. The card's head tells `datasets.load_dataset` which files are which
@@ -27,6 +29,7 @@ def write_card(recipe: BuildRecipe, counts: dict[str, Any], hashes: dict[str, st
         most=settings.most,
         most_ratio=settings.most_ratio,
         hash_images=settings.hash_images,
+        taken=[kept(taken_file(work, name)) for name in hashes],
     )
     write_audit(report, recipe.out, recipe.out.name)
     write_json(recipe.out / "hashes.json", hashes)

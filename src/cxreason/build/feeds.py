@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxreason.audit import Cell, limits, side_of
 from cxreason.build.card import write_card
 from cxreason.build.paths import BuildError
 from cxreason.build.reading import Reading, check_held, read_dataset
@@ -61,7 +62,7 @@ def build_feeds(recipe: BuildRecipe, *, limit: int | None = None, dry_run: bool 
         counts = _counts(recipe, held, choices, written)
         counts |= {"left_out": left_out, "not_held": missing}
         hashes = {name: digest for one in written for name, digest in one["hashes"].items()}
-        failures = write_card(recipe, counts, dict(sorted(hashes.items())))
+        failures = write_card(recipe, counts, dict(sorted(hashes.items())), work)
         shutil.rmtree(work)
         return run.finish(**counts, audit=failures)
 
@@ -150,8 +151,14 @@ def _write(
     recipe: BuildRecipe, pieces: list[Piece], choices: dict[int, dict[str, Any]], work: Path
 ) -> list[dict[str, Any]]:
     frequency = {number: one["frequency"] for number, one in choices.items()}
+    cells: Counter[Cell] = Counter()
+    for number, one in choices.items():
+        feed = recipe.feeds[number]
+        for split, chosen in one["chosen"].items():
+            cells[Cell(feed.dataset, feed.task, side_of(split))] += chosen
+    wanted = limits(cells, recipe.audit.most)
     jobs = [
-        Writing(piece, recipe.out, {number: frequency[number] for number, _ in piece.feeds})
+        Writing(piece, recipe.out, {number: frequency[number] for number, _ in piece.feeds}, wanted)
         for piece in pieces
     ]
     (recipe.out / "samples").mkdir(exist_ok=True)

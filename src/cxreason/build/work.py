@@ -17,6 +17,11 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
+def taken_file(work: Path, samples: str) -> Path:
+    """What the audit has taken of a file of samples."""
+    return work / "taken" / f"{samples}.pickle"
+
+
 def save(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays as a file."""
     path.parent.mkdir(parents=True, exist_ok=True)

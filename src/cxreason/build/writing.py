@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 
+from cxreason.audit import Cell, Source, take
 from cxreason.build.offers import Offers
 from cxreason.build.shards import Piece, Shard
-from cxreason.build.work import kept, without_collection
+from cxreason.build.work import keep, kept, taken_file, without_collection
 from cxreason.columns import to_array
 from cxreason.records import Sample, Study, schema
 from cxreason.rows import partial, replace_whole, write_json
@@ -36,6 +37,9 @@ class Writing:
     out: Path
     frequency: dict[int, dict[str, dict[str, int]]]
     """Feed -> split -> how often each label is right."""
+
+    limits: dict[Cell, float]
+    """What the audit wants to look at; see `audit.limits`."""
 
     def done_file(self) -> Path:
         return self.piece.work / "written" / f"{self.piece.name}.json"
@@ -116,7 +120,7 @@ def _repeated(values: Sequence[Any], rows: np.ndarray, hint: Any, kind: Any) -> 
     import pyarrow as pa
 
     once, pointers = to_array(values, hint, kind), pa.array(rows, pa.int32())
-    return pa.DictionaryArray.from_arrays(pointers, once) if hint is str else once.take(pointers)
+    return (once.dictionary_encode() if hint is str else once).take(pointers)
 
 
 def _default(field: dataclasses.Field) -> Any:
@@ -143,7 +147,9 @@ def write_shard(job: Writing) -> dict[str, Any]:
     hashes = {}
     for split, found in sorted(rows.items()):
         file = job.out / "samples" / f"{split}-{piece.name}.parquet"
-        hashes[file.name] = _write(file, found.table(split))
+        table = found.table(split)
+        keep(taken_file(piece.work, file.name), take(table, Source(file, job.out, False), job.limits))
+        hashes[file.name] = _write(file, table)
     done = {"counts": counts, "hashes": hashes}
     job.done_file().parent.mkdir(parents=True, exist_ok=True)
     write_json(job.done_file(), done)

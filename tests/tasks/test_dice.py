@@ -1,0 +1,37 @@
+from collections import Counter
+from random import Random
+
+from scipy.stats import chisquare
+
+from cxreason.tasks import Dice
+
+
+def test_throws_are_even_and_every_order_comes_equally_often():
+    orders, faces = Counter(), Counter()
+    for text in range(3000):
+        dice = Dice(f"17/toy/s{text}/view")
+        options = ["a", "b", "c"]
+        dice.shuffle(options)
+        orders["".join(options)] += 1
+        faces[dice.choice("abcde")] += 1
+    assert len(orders) == 6
+    assert chisquare(list(orders.values())).pvalue > 1e-4
+    assert chisquare(list(faces.values())).pvalue > 1e-4
+
+
+def test_taken_up_again_the_dice_fall_as_before_however_long_they_were_thrown():
+    dice = Dice("a")
+    first = [dice.random() for _ in range(40)]
+    dice.seed("b")
+    assert [dice.random() for _ in range(40)] != first
+    dice.seed("a")
+    assert [dice.random() for _ in range(40)] == first
+    assert len(set(first)) == 40, "a hash has 512 bits, these throws take 2,120"
+    assert all(0 <= number < 1 for number in first)
+
+
+def test_they_do_whatever_else_random_numbers_do():
+    dice: Random = Dice("a")
+    assert sorted(dice.sample(range(10), 10)) == list(range(10))
+    assert {dice.randint(2, 4) for _ in range(60)} == {2, 3, 4}
+    assert len(set(dice.choices("ab", k=30))) == 2
