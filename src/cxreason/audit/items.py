@@ -108,12 +108,13 @@ def limits(counts: Mapping[Cell, int], most: int) -> dict[Cell, float]:
 
 def pick(table: pa.Table, source: Source, limits: Mapping[Cell, float]) -> list[Sample]:
     """The samples of a table that the audit looks at, by their ids: the same ones in every run."""
-    keys = (table[name].to_pylist() for name in ("dataset", "task", "split", "id"))
-    below = {split: source.side(split) for split in table["split"].unique().to_pylist()}
+    cells = list(zip(*(table[name].to_pylist() for name in ("dataset", "task", "split")), strict=True))
+    below = {one: limits[Cell(one[0], one[1], source.side(one[2]))] for one in set(cells)}
+    names = table["id"].to_pylist()
     wanted = [
         place
-        for place, (dataset, task, split, name) in enumerate(zip(*keys, strict=True))
-        if zlib.crc32(name.encode()) < limits[dataset, task, below[split]]
+        for place, (cell, name) in enumerate(zip(cells, names, strict=True))
+        if zlib.crc32(name.encode()) < below[cell]
     ]
     return list(from_table(Sample, table.take(wanted))) if wanted else []
 

@@ -100,7 +100,8 @@ def _columns(shard: Shard, task: str, places: list[int], topics: list[Topic], se
         found = circles(shard, way, places, topics)
         company = [found.get((place, topic.group)) for place, topic in zip(places, topics, strict=True)]
         asked = [bool(met) or topic.alone for met, topic in zip(company, topics, strict=True)]
-        places, topics, company = (list(compress(one, asked)) for one in (places, topics, company))
+        places, topics = list(compress(places, asked)), list(compress(topics, asked))
+        company = list(compress(company, asked))
         others = np.array([met or (-1,) * way.company for met in company], dtype=np.int32)
         others = others.reshape(-1, way.company)
     group, value, subject, number, alone, split = zip(*topics, strict=True) if topics else [()] * 6

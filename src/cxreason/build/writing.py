@@ -82,7 +82,7 @@ class Rows:
         import pyarrow as pa
 
         kinds, hints = schema(Sample), get_type_hints(Sample)
-        own = dict(zip(Draft._fields, zip(*self._drafts, strict=True), strict=True))
+        own: dict[str, Sequence[Any]] = dict(zip(Draft._fields, zip(*self._drafts, strict=True), strict=True))
         own["task"] = [task for task, number in self._tasks for _ in range(number)]
         shared = self._shared()
         nowhere = np.zeros(len(self._drafts), dtype=np.int32)
@@ -192,13 +192,14 @@ def _write(file: Path, table: Any) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = partial(file)
     # Reports come once for each task: a dictionary that holds them all makes the file small and fast.
+    repeating: Any = [name for name in table.column_names if name not in NEVER_TWICE]
     pq.write_table(
         table,
         part,
         compression="zstd",
         compression_level=1,
         dictionary_pagesize_limit=16 << 20,
-        use_dictionary=[name for name in table.column_names if name not in NEVER_TWICE],
+        use_dictionary=repeating,
         store_schema=False,  # texts are texts: that they came as dictionaries is nobody's business
     )
     with part.open("rb") as stream:
