@@ -23,11 +23,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from cxreason.text import label, labels, observations, observe
+from cxreason.text import clauses, label, labels, observations, observe, tokens
 from cxreason.text.labels import schemes
 from cxreason.text.ontology import implies
 
 LIMIT_PER_SECOND = 7000.0
+NUM_ROUNDS = 5
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 CONCEPTS = {
@@ -143,28 +144,33 @@ def rate(texts: list[str], read: Callable[[str], object]) -> float:
 
 
 def _forget() -> None:
-    for remembered in (observations.read_sentence, observations._said, labels.of_sentence):
+    memories = (observations._read, observations._said, observations.written, clauses.clauses)
+    for remembered in (*memories, labels.of_sentence):
         remembered.cache_clear()
+    tokens._CHUNKS.clear()
 
 
 def speed(texts: list[str]) -> dict:
-    """Reports per second on one core, the lexicon loaded."""
+    """Reports per second on one core, the lexicon loaded: the best of a few rounds."""
     observe("Small effusion.")
-    remembering = observations.read_sentence
-    observations._said.cache_clear()
-    try:
-        observations.read_sentence = remembering.__wrapped__
-        figures = {"observe_new": round(rate(texts, observe))}
-    finally:
-        observations.read_sentence = remembering
-    for name, read in (("observe", observe), ("label", label)):
+    figures: dict[str, float] = {}
+    remembering = observations._read
+    for _ in range(NUM_ROUNDS):
         _forget()
-        rate(texts[::2], read)
-        figures[f"{name}_others"] = round(rate(texts[1::2], read))
-        _forget()
-        figures[f"{name}_once"] = round(rate(texts, read))
-        figures[f"{name}_met"] = round(rate(texts, read))
-    return figures
+        try:
+            observations._read = remembering.__wrapped__
+            took = {"observe_new": rate(texts, observe)}
+        finally:
+            observations._read = remembering
+        for name, read in (("observe", observe), ("label", label)):
+            _forget()
+            rate(texts[::2], read)
+            took[f"{name}_others"] = rate(texts[1::2], read)
+            _forget()
+            took[f"{name}_once"] = rate(texts, read)
+            took[f"{name}_met"] = rate(texts, read)
+        figures = {name: max(figures.get(name, 0), figure) for name, figure in took.items()}
+    return {name: round(figure) for name, figure in figures.items()}
 
 
 def first_use() -> float:

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxreason.text import Observation, observe
-from cxreason.text.observations import read_sentence
+from cxreason.text import Observation, observations, observe
 from cxreason.text.ontology import FINDINGS, NORMAL_OF, parents
 
 LUNGS = {"lung opacity", "lung lesion", "edema", "consolidation", "pneumonia", "atelectasis"}
@@ -379,6 +378,6 @@ def test_the_order_of_sentences_changes_no_observation(orders):
 
 
 def test_a_sentence_that_repeats_is_read_once():
-    read_sentence.cache_clear()
+    observations._read.cache_clear()
     observe("Small effusion. Small effusion. No edema. Small effusion.")
-    assert read_sentence.cache_info().misses == 2
+    assert observations._read.cache_info().misses == 2

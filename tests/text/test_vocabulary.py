@@ -9,7 +9,7 @@ import pytest
 
 from cxreason.text import labels, lexicon_files, observe, ontology, vocabulary
 from cxreason.text.lexicon_files import expand, rows
-from cxreason.text.tokens import tokens
+from cxreason.text.tokens import characters, cut, tokens
 from cxreason.text.vocabulary import appearances, phrases
 
 
@@ -22,7 +22,9 @@ def test_every_synonym_alone_is_read_as_its_concept():
 
 def test_every_phrase_is_found_whole():
     for phrase, meaning in phrases().items():
-        found, places = tokens(phrase)
+        parts = cut(phrase)
+        found, firsts, lasts = tokens(parts)
+        places = characters(parts, zip(firsts, lasts, strict=True))
         assert (meaning.kind == "ignore" and not found) or places == [(0, len(phrase))], phrase
 
 

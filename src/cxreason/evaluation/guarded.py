@@ -19,18 +19,11 @@ not right, and what stands in the question in the same words is not said.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
-from cxreason.evaluation.radrscore import facts_of, plain_words
-from cxreason.text.matching import (
-    Facts,
-    Verdict,
-    contradict,
-    decide,
-    judge,
-    largest_matching,
-    partners,
-)
+from cxreason.evaluation.radrscore import facts_of, plain_words, stands_in
+from cxreason.text.matching import SIDED, Facts, bearing, contradict, decide, judge, largest_matching, weigh
 from cxreason.text.observations import Observation
 from cxreason.text.ontology import kin
 from cxreason.text.sections import sentences
@@ -53,40 +46,88 @@ def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
     >>> guarded_worth("There is an effusion.", report), guarded_worth("Left effusion, fracture.", report)
     (0.25, 0.0)
     """
-    known = facts_of(report)
-    if not known.statements:
+    known = _asked(report)
+    if not known.facts.statements:
         return None
-    said = Facts.of(stated(_own_words(trace, question)))
-    if not said.statements:
+    said = stated(_own_words(trace, question))
+    if not said:
         return 0.0
-    wrong = sum(judge(one, known) in ("contradicted", "unmentioned_abnormal") for one in said.statements)
-    weights = _weights(report)
-    right = _right(known, _without_contradictions(said, known), weights)
-    return max(0.0, right - wrong) / sum(weights.values())
+    wrong = sum(judge(one, known.facts) in ("contradicted", "unmentioned_abnormal") for one in said)
+    right = _right(known, _without_contradictions(said, known.facts))
+    return max(0.0, right - wrong) / sum(known.weights.values())
 
 
-def _right(known: Facts, said: Facts, weights: dict[int, float]) -> float:
-    """The weight of the report's statements that the trace makes; `weights` has those that it should make."""
-    told = {number: decide(known.statements[number], said) for number in weights}
-    paired = dict(zip(told, partners(list(told.values()), said), strict=True))
+class _Asked:
+    """A report and what a trace about it should say."""
+
+    def __init__(self, report: str):
+        self.facts = facts_of(report)
+        self.weights = _weights(report)
+        self.claims = [(number, seen) for number in self.weights for seen in self.facts.statements[number]]
+        self.places: dict[str, list[int]] = {}
+        """Finding -> the places in `claims` of all that it can speak for or against."""
+        for place, (_, claim) in enumerate(self.claims):
+            for finding in kin(claim.finding):
+                self.places.setdefault(finding, []).append(place)
+
+    def touched(self, said: Statement) -> Collection[int]:
+        """The places in `claims` that a statement can speak about."""
+        if len(said) == 1:
+            return self.places.get(said[0].finding, ())
+        return {place for seen in said for place in self.places.get(seen.finding, ())}
+
+
+_asked = lru_cache(maxsize=4096)(_Asked)
+
+
+def _right(known: _Asked, said: Sequence[Statement]) -> float:
+    """The weight of the report's statements that the trace makes, of those that it should make."""
+    told = _told(known, said)
+    paired = dict(zip(told, largest_matching([numbers for numbers, _ in told.values()]), strict=True))
     right = sum(
-        weights[number] * (WORTH_LESS_EXACT if _leaves_side_open(told[number]) else 1.0)
+        known.weights[number] * (WORTH_LESS_EXACT if told[number][1] else 1.0)
         for number, partner in paired.items()
         if partner is not None
     )
     used = set(paired.values())
+    unpaired = {number for number in known.weights if paired.get(number) is None}
     rest = [
-        {known.number_of(fact) for fact in verdict.evidence} & {n for n in paired if paired[n] is None}
-        for number, statement in enumerate(said.statements)
-        if number not in used and (verdict := decide(statement, known)).relation == "supported"
+        sorted({known.facts.number_of(fact) for fact in verdict.evidence} & unpaired)
+        for number, statement in enumerate(said)
+        if number not in used and (verdict := decide(statement, known.facts)).relation == "supported"
     ]
-    wider = largest_matching([sorted(numbers) for numbers in rest])
-    return right + sum(WORTH_LESS_EXACT * weights[number] for number in wider if number is not None)
+    wider = largest_matching(rest)
+    return right + sum(WORTH_LESS_EXACT * known.weights[number] for number in wider if number is not None)
 
 
-def _leaves_side_open(told: Verdict) -> bool:
-    sided = any(seen.side and seen.status != "absent" for seen in told.claim)
-    return sided and not any(fact.side for fact in told.evidence)
+def _told(known: _Asked, said: Sequence[Statement]) -> dict[int, tuple[list[int], bool]]:
+    """The report's statements that a trace bears out: by which of its own, and whether it leaves their side
+    open."""
+    bearings: dict[int, list[tuple[int, int]]] = {}
+    for number, one in enumerate(said):
+        for place in known.touched(one):
+            if how := bearing(one, known.claims[place][1]):
+                bearings.setdefault(place, []).append((number, how))
+    found: dict[int, tuple[list[int], bool]] = {}
+    spoiled: set[int] = set()
+    for place in sorted(bearings):
+        number = known.claims[place][0]
+        relation, partners = weigh(bearings[place])
+        if relation == "contradicted":
+            spoiled.add(number)
+        elif relation == "supported":
+            before, names_side = found.get(number, ([], False))
+            names_side = names_side or any(how & SIDED and by in partners for by, how in bearings[place])
+            found[number] = (list(dict.fromkeys(before + partners)), names_side)
+    return {
+        number: (partners, _has_side(known.facts.statements[number]) and not names_side)
+        for number, (partners, names_side) in sorted(found.items())
+        if number not in spoiled
+    }
+
+
+def _has_side(said: Statement) -> bool:
+    return any(seen.side and seen.status != "absent" for seen in said)
 
 
 @lru_cache(maxsize=4096)
@@ -129,26 +170,30 @@ def _own_words(trace: str, question: str) -> list[str]:
     if not question:
         return said
     asked = plain_words(question)
-    return [sentence for sentence in said if plain_words(sentence) not in asked]
+    return [sentence for sentence in said if not stands_in(sentence, asked)]
 
 
-def _without_contradictions(said: Facts, known: Facts) -> Facts:
+def _without_contradictions(said: list[Statement], known: Facts) -> list[Statement]:
     """What the trace says and does not deny elsewhere. Where the report itself says both, as an earlier and
     a later one do, both may be said."""
-    told = [seen for statement in said.statements for seen in statement]
     present: dict[str, list[Observation]] = {}
-    for seen in told:
-        if seen.status == "present":
-            present.setdefault(seen.finding, []).append(seen)
-    denied: list[Observation] = []
-    for denial in told:
-        if denial.status != "absent":
-            continue
+    denials: list[Observation] = []
+    for statement in said:
+        for seen in statement:
+            if seen.status == "present":
+                present.setdefault(seen.finding, []).append(seen)
+            elif seen.status == "absent":
+                denials.append(seen)
+    denied: set[int] = set()
+    for denial in denials if present else ():
         for finding in present.keys() & kin(denial.finding):
             for other in present[finding]:
                 if contradict(denial, other) and not _both_hold(known, denial, other):
-                    denied += [denial, other]
-    return said.without(denied) if denied else said
+                    denied |= {id(denial), id(other)}
+    if not denied:
+        return said
+    kept = (tuple([seen for seen in one if id(seen) not in denied]) for one in said)
+    return [one for one in kept if one]
 
 
 def _both_hold(known: Facts, one: Observation, other: Observation) -> bool:

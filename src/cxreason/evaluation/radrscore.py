@@ -56,6 +56,8 @@ NORMAL_WORTH: dict[RadRScoreMode, float] = {"paper": 1.0, "released": 1.0, "stri
 
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
 
+_WORD = re.compile(r"[^\W_]+")
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -310,8 +312,20 @@ def plain_words(text: str) -> str:
     >>> plain_words("Edema?") in plain_words("A) Pulmonary edema"), plain_words("a") in plain_words("edema")
     (True, False)
     """
-    words = " ".join(re.findall(r"[^\W_]+", text.casefold()))
+    words = " ".join(_WORD.findall(text.casefold()))
     return f" {words} "
+
+
+def stands_in(sentence: str, asked: str) -> bool:
+    """Whether all words of a sentence stand one behind the other in a text, given by its `plain_words`.
+
+    >>> stands_in("Pleural effusion?", plain_words("A) Pleural Effusion B) Edema"))
+    True
+    """
+    for match in _WORD.finditer(sentence.casefold()):  # the first strange word settles it
+        if f" {match[0]} " not in asked:
+            return False
+    return plain_words(sentence) in asked
 
 
 def share_of_entities(trace: set, report: set) -> float:

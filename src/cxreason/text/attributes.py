@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from cxreason.text.claims import PARTING, Claim, listed
@@ -16,6 +16,8 @@ MIDLINE = ("cardiomegaly", "enlarged cardiomediastinum")
 
 def reach(clause: Sequence[Token], claims: list[Claim]) -> list[range]:
     """For each claim the tokens that may describe it: its own, and those up to the nearest separator."""
+    if len(claims) == 1:
+        return [range(len(clause))]
     borders = [0]
     for earlier, later in pairwise(claims):
         gap = range(earlier.last + 1, later.first)
@@ -34,12 +36,13 @@ def reach(clause: Sequence[Token], claims: list[Claim]) -> list[range]:
 
 def side_and_zone(words: Sequence[Token]) -> tuple[str, str]:
     """ "left", "right", "both" or nothing, and "upper", "mid", "lower" or nothing."""
-    named: set[str] = set()
-    for token in words:
-        if token.kind == "place":
-            named.update(token.value.split())
-        elif token.place:
-            named.update(token.place.split())
+    named = [token.value if token.kind == "place" else token.place for token in words]
+    return _side_and_zone(tuple(filter(None, named)))
+
+
+@lru_cache(maxsize=4096)
+def _side_and_zone(places: tuple[str, ...]) -> tuple[str, str]:
+    named = set(" ".join(places).split())
     side = "both" if "both" in named or {"left", "right"} <= named else "".join(named & {"left", "right"})
     zones = named & {"upper", "mid", "lower"}
     return side, zones.pop() if len(zones) == 1 else ""
@@ -79,8 +82,6 @@ def severity_of(clause: Sequence[Token], claim: Claim, near: range) -> str:
 def changes(clause: Sequence[Token], claims: list[Claim], near: list[range]) -> list[str]:
     """The change of each claim. Said of a whole list, it belongs to each member: "effusion and edema are
     unchanged"."""
-    if not any(token.kind == "change" for token in clause):
-        return [""] * len(claims)
     said = [first_of(clause[words.start : words.stop], "change") for words in near]
     for index, claim in enumerate(claims):
         end = claims[index + 1].first if index + 1 < len(claims) else len(clause)

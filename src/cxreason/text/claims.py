@@ -6,7 +6,7 @@ through the clause from left to right, and some words settle what stands before 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -22,6 +22,10 @@ Hedge = Literal["", "suggested", "alternative"]
 infection" uncertain. What is made of either is the reader's choice."""
 PARTING = ("comma", "and", "or", "with")
 FRESH = ("severity", "change", "place")
+SETTLING = frozenset(("negation", "negation after", "uncertain", "uncertain after", "hypothetical"))
+"""Without one of these all that a clause claims is present."""
+IDLE = frozenset(("or", "article", "change", "severity", "place"))
+"""What settles nothing and, where it has no quality, claims nothing."""
 MANY = 8
 """More structures than any sentence describes at once; keeps endless repetition cheap to read."""
 
@@ -45,11 +49,20 @@ class Claim:
     """What an "abnormality" can be of the structure that is said to have none: "the bones show no ..."."""
 
 
-def claims_of(clause: Sequence[Token], planned: bool) -> list[Claim]:
-    """The claims of a clause with their status settled; those that a plan or a question swallows are out."""
+def claims_of(clause: Sequence[Token], kinds: Set[str]) -> list[Claim]:
+    """The claims of a clause with their status settled; none where it only asks. `kinds` are its tokens'."""
+    if "hypothetical" in kinds and any(
+        token.kind == "hypothetical" and token.value not in ("fwd", "near") for token in clause
+    ):
+        return []
     claims = _claims(clause)
-    if claims:
-        _settle(clause, claims, planned)
+    if claims and not kinds.isdisjoint(SETTLING):
+        _settle(clause, claims)
+    if "or" in kinds:
+        _weigh_alternatives(clause, claims)
+    for claim in claims:
+        if claim.vague and claim.status != "absent":
+            claim.dropped = True
     return claims
 
 
@@ -93,7 +106,7 @@ def _claims(clause: Sequence[Token]) -> list[Claim]:
             if kind == "quality" or not pending:
                 pending = [*pending[-1:], position] if before in LISTING else [position]
                 parted = True
-    return sorted(claims, key=lambda claim: (claim.first, claim.last))
+    return sorted(claims, key=lambda claim: (claim.first, claim.last)) if len(claims) > 1 else claims
 
 
 def _possible(clause: Sequence[Token], structures: list[int], position: int) -> tuple[str, ...]:
@@ -127,14 +140,8 @@ def _appearance(clause: Sequence[Token], structure: int, quality: int, trigger: 
     return [Claim(said[1], status, first, last, trigger, normal=status == "absent")]
 
 
-def _settle(clause: Sequence[Token], claims: list[Claim], planned: bool) -> None:
+def _settle(clause: Sequence[Token], claims: list[Claim]) -> None:
     """Give each claim its status: walk the clause with the negation and the doubt that are open."""
-    if planned or any(
-        token.kind == "hypothetical" and token.value not in ("fwd", "near") for token in clause
-    ):
-        for claim in claims:
-            claim.dropped = True
-        return
     by_trigger: dict[int, list[Claim]] = {}
     for claim in claims:
         by_trigger.setdefault(claim.trigger, []).append(claim)
@@ -145,6 +152,8 @@ def _settle(clause: Sequence[Token], claims: list[Claim], planned: bool) -> None
     plan = ""
     for position, token in enumerate(clause):
         kind = token.kind
+        if kind in IDLE and not token.quality:
+            continue
         following = clause[position + 1] if position + 1 < len(clause) else NOTHING
         if kind == "hypothetical":
             plan = token.value
@@ -176,9 +185,6 @@ def _settle(clause: Sequence[Token], claims: list[Claim], planned: bool) -> None
             elif doubt is not None:
                 _doubt(claim, doubt)
                 doubted = True
-    _weigh_alternatives(clause, claims)
-    for claim in claims:
-        claim.dropped = claim.dropped or (claim.vague and claim.status != "absent")
 
 
 def _describes(clause: Sequence[Token], position: int) -> bool:

@@ -1,81 +1,95 @@
-"""A sentence's tokens cut into clauses: as far as a negation, a doubt or a plan may reach."""
+"""A sentence's tokens cut into clauses: as far as a negation, a doubt or a plan may reach.
+
+Where to cut is decided by the codes of the tokens alone (`vocabulary.CODES`), so a row of codes is cut once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from cxreason.text.tokens import Span, Token
-from cxreason.text.vocabulary import IS
+import re
+from functools import lru_cache
 
 FAR = 40
 """How many tokens ahead a new subject may have its verb; keeps endless repetition cheap to read."""
 LISTING = ("comma", "and", "or")
 CLAIMING = ("finding", "abnormality")
-ENDING = ("break", "colon")
-OPENING = ("article", "structure", "verb")
+APPEARING = "qD"
+"""The codes of what tells how a structure looks."""
+IS_PLACE = -1
+"""Stands for a colon that is read as "is": "Heart: normal."."""
+LEFT_OUT = -2
+_DECIDING = frozenset("fsqDF;:tV")
+_CUTS = re.compile(r"[;:]|[,&|]V|[,&][padD]*[ts]")
+"""Without any of these a sentence is one clause as it stands."""
+
+Clause = tuple[tuple[int, ...], bool]
+"""The positions of its tokens in the sentence, and whether it is hypothetical from its start."""
 
 
-def clauses(tokens: list[Token], spans: list[Span]) -> Iterator[tuple[list[Token], list[Span], bool]]:
-    """(clause, its places, hypothetical from its start). A clause ends at a conjunction, or where a list
-    gives way to a new subject with its own verb ("no effusion, and the heart is enlarged")."""
-    tokens, spans = tokens.copy(), spans.copy()
-    start = position = 0
+@lru_cache(maxsize=65_536)
+def clauses(codes: str) -> tuple[Clause, ...]:
+    """The clauses of a sentence; nothing where it is one clause as it stands. A clause ends at a conjunction,
+    or where a list gives way to a new subject with its own verb ("no effusion, and the heart is enlarged").
+
+    >>> clauses("f;sq")  # an effusion, but the heart is enlarged
+    (((0,), False), ((2, 3), False))
+    """
+    if not _CUTS.search(codes):
+        return ()
+    places = list(range(len(codes)))  # a negative one is left out
+    found: list[Clause] = []
+    start = 0
     planned = False
     asserts = plans = False  # something in this clause could already be a claim; a plan begins in it
-    appearance = 0
-    while position < len(tokens):
-        token = tokens[position]
-        kind = token.kind
-        if kind in ENDING:
-            looks_back = kind == "break" and _looks_back(tokens, position + 1)
-            if (asserts or plans or planned) and not looks_back:
-                yield tokens[start:position], spans[start:position], planned
-                start = position = position + 1
-                planned = asserts = plans = False
-                appearance = 0
-            elif kind == "colon":  # "Heart: normal."
-                tokens[position] = IS
-                position += 1
-            else:
-                del tokens[position], spans[position]
+    structure = appearance = False
+    for position, code in enumerate(codes):
+        if code not in _DECIDING:
             continue
-        if asserts and kind in OPENING and _starts_subject(tokens, start, position):
-            cut = max(i for i in range(start, position) if tokens[i].kind in LISTING) + 1
-            yield tokens[start:cut], spans[start:cut], planned
-            planned = (planned or plans) and kind != "verb"
-            start, asserts, plans, appearance = cut, False, False, 0
-        if kind in CLAIMING:
+        end = position
+        if code in ";:":
+            looks_back = (
+                code == ";" and codes[position + 1 : position + 2] == "u"
+            )  # "less likely but not excluded"
+            if looks_back or not (asserts or plans or planned):
+                places[position] = IS_PLACE if code == ":" else LEFT_OUT
+                continue
+            begin = position + 1
+        elif asserts and code in "tsV" and _starts_subject(codes, places, start, position):
+            end = begin = 1 + max(codes.rfind(listing, start, position) for listing in ",&|")
+        else:
+            begin = start
+        if begin > start:
+            found.append((_kept(places[start:end]), planned))
+            planned = code not in ";:V" and (planned or plans)
+            start = begin
+            asserts = plans = structure = appearance = False
+        if code == "f":
             asserts = True
-        elif kind == "structure" or token.quality:
-            appearance |= 1 if kind == "structure" else 2
-            asserts = asserts or appearance == 3
-        elif kind == "hypothetical" and token.value == "fwd":
+        elif code == "s" or code in APPEARING:
+            structure, appearance = structure or code == "s", appearance or code != "s"
+            asserts = asserts or (structure and appearance)
+        elif code == "F":
             plans = True
-        position += 1
-    if start < len(tokens):
-        yield tokens[start:], spans[start:], planned
+    if last := _kept(places[start:]):
+        found.append((last, planned))
+    return tuple(found)
 
 
-def _looks_back(tokens: list[Token], position: int) -> bool:
-    """Whether what follows a "but" still speaks of what stands before it: "less likely but not excluded"."""
-    return position < len(tokens) and tokens[position].kind in ("uncertain after", "negation after")
+def _kept(places: list[int]) -> tuple[int, ...]:
+    return tuple([place for place in places if place != LEFT_OUT] if LEFT_OUT in places else places)
 
 
-def _starts_subject(tokens: list[Token], start: int, position: int) -> bool:
+def _starts_subject(codes: str, places: list[int], start: int, position: int) -> bool:
     """Whether the token opens a new subject with its own verb, rather than the next item of a list."""
-    token = tokens[position]
-    if token.kind == "verb":
-        return token.value == "there" and position > start and tokens[position - 1].kind in LISTING
-    if token.kind == "article" and token.value != "the":
-        return False
+    if codes[position] == "V":
+        before = position - 1
+        while before >= start and places[before] == LEFT_OUT:
+            before -= 1
+        return before >= start and codes[before] in ",&|"
     before = position - 1
-    while before >= start and tokens[before].kind in ("place", "article", "severity"):
+    while before >= start and (codes[before] in "patdD" or places[before] == LEFT_OUT):
         before -= 1
-    if before < start or tokens[before].kind not in ("comma", "and"):
+    if before < start or codes[before] not in ",&":
         return False
-    for later in tokens[position + 1 : position + FAR]:
-        if later.kind == "break":
-            return False
-        if later.kind == "verb" or (later.quality and token.kind == "structure"):
-            return True
-    return False
+    ahead = codes[position + 1 : position + FAR].partition(";")[0]
+    verb = "v" in ahead or "V" in ahead
+    return verb or (codes[position] == "s" and any(code in ahead for code in APPEARING))

@@ -194,6 +194,48 @@ def _decide(claim: Observation, facts: Facts) -> tuple[Relation, tuple[Observati
     return ("unmentioned_normal" if claim.status == "absent" else "unmentioned_abnormal"), ()
 
 
+SUPPORTS, OPPOSES, SIDED, ON_LEFT, ON_RIGHT = 1, 2, 4, 8, 16
+"""How a statement bears on a claim; what supports it may name a side, or support but one half of "both"."""
+
+
+def bearing(said: Statement, claim: Observation) -> int:
+    """How a statement bears on a claim, as a sum of the numbers above, for `weigh`.
+
+    >>> from cxreason.text import observe
+    >>> bearing(tuple(observe("Left effusion.")), observe("Effusion.")[0]) == SUPPORTS + SIDED
+    True
+    """
+    support = [fact for fact in said if fact.status == claim.status and _entails(fact, claim)]
+    if support:
+        return SUPPORTS + (SIDED if any(fact.side for fact in support) else 0)
+    found = 0
+    related = kin(claim.finding)
+    for fact in said:
+        if fact.finding in related and _opposes(fact, claim):
+            found |= OPPOSES
+    for fact in _halves(claim, said):
+        found |= SIDED | (ON_LEFT if fact.side == "left" else ON_RIGHT)
+    return found
+
+
+def weigh(bearings: Sequence[tuple[int, int]]) -> tuple[Relation | None, list[int]]:
+    """What `_decide` finds, from how each statement of a text bears on a claim: supported or contradicted,
+    by the numbers beside them, or None for what is not mentioned.
+
+    >>> weigh([(4, OPPOSES), (7, SUPPORTS)])
+    ('supported', [7])
+    """
+    support = [number for number, how in bearings if how & SUPPORTS]
+    if not support:
+        halves = [(number, how) for number, how in bearings if how & (ON_LEFT | ON_RIGHT)]
+        if any(how & ON_LEFT for _, how in halves) and any(how & ON_RIGHT for _, how in halves):
+            support = [number for number, _ in halves]
+    if support:
+        return "supported", support
+    against = [number for number, how in bearings if how & OPPOSES]
+    return ("contradicted", against) if against else (None, [])
+
+
 def _entails(fact: Observation, claim: Observation, *, sides: bool = True) -> bool:
     if fact.status != claim.status:
         return False
@@ -207,12 +249,16 @@ def _entails(fact: Observation, claim: Observation, *, sides: bool = True) -> bo
 
 def _both_sides(claim: Observation, about: Sequence[Observation]) -> tuple[Observation, ...]:
     """Left and right, told apart by the facts, are both; and what is on neither side is nowhere."""
+    one_sided = _halves(claim, about)
+    return one_sided if len({fact.side for fact in one_sided}) == 2 else ()
+
+
+def _halves(claim: Observation, about: Sequence[Observation]) -> tuple[Observation, ...]:
     if claim.side != "both" and (claim.side or claim.status != "absent"):
         return ()
-    one_sided = tuple(
+    return tuple(
         fact for fact in about if fact.side in ("left", "right") and _entails(fact, claim, sides=False)
     )
-    return one_sided if len({fact.side for fact in one_sided}) == 2 else ()
 
 
 def _opposes(fact: Observation, claim: Observation) -> bool:

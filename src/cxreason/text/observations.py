@@ -11,7 +11,7 @@ sentence is read once however often it occurs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,12 +20,10 @@ from cxreason.text.claims import Hedge, Status, claims_of
 from cxreason.text.clauses import CLAIMING, clauses
 from cxreason.text.ontology import implies, kin
 from cxreason.text.sections import sentences
-from cxreason.text.tokens import Span, Token, tokens
+from cxreason.text.tokens import Cut, Token, characters, cut, tokens
 from cxreason.text.vocabulary import AND, IS, SHAPES
 
 HEADING = ("finding", "comma", "and", "or")
-NAMING = frozenset(("finding", "abnormality", "structure"))
-"""Without one of these kinds of token a sentence can claim nothing."""
 
 
 class Observation(NamedTuple):
@@ -59,102 +57,162 @@ def observe(text: str) -> list[Observation]:
     """
     make = tuple.__new__  # what the class does, without its keywords
     return [
-        make(Observation, (*seen[:6], seen[6] + offset, seen[7] + offset, sentence, seen[9]))
+        make(Observation, (*told, start + offset, end + offset, sentence, hedge))
         for offset, sentence in sentences(text)
-        for seen in read_sentence(sentence)
+        for told, start, end, hedge in _read(sentence)
     ]
 
 
-@lru_cache(maxsize=65_536)
 def read_sentence(sentence: str) -> tuple[Observation, ...]:
-    """The observations of one sentence with offsets into it."""
-    words, spans = tokens(sentence)
-    kinds = {token.kind for token in words}
-    if not kinds & NAMING or sentence.rstrip("\"')] ").endswith("?"):
+    """The observations of one sentence with offsets into it.
+
+    >>> [seen.start for seen in read_sentence("No effusion.")]
+    [3]
+    """
+    return tuple([Observation(*told, start, end, "", hedge) for told, start, end, hedge in _read(sentence)])
+
+
+Told = tuple[str, Status, str, str, str, str]
+"""The first six fields of an observation."""
+
+
+@lru_cache(maxsize=65_536)
+def _read(sentence: str) -> tuple[tuple[Told, int, int, Hedge], ...]:
+    parts = cut(sentence)
+    said = spoken(sentence, parts)
+    if not said:
         return ()
-    if "colon" in kinds:
-        words, spans = _without_heading(words, spans)
-    if "hypothetical" in kinds:
-        words = _without_hypotheses(words)
-    # "otherwise clear" cannot say which findings it spares, so it excludes none.
-    spared = "otherwise" in kinds
-    found: list[Observation] = []
-    for clause, places, planned in clauses(words, spans):
-        for said in _said(tuple(map(SHAPES.__getitem__, clause)), planned):
-            if not (spared and said.sweeping):
-                found += _written(said, clause, places)
-    return tuple(found)
+    places = characters(parts, [wording for _, _, wording in said])
+    return tuple(
+        [
+            (told, *place, saying.hedge)
+            for (sayings, token, _), place in zip(said, places, strict=True)
+            for saying in sayings
+            for told in written(saying, token)
+        ]
+    )
 
 
-class _Said(NamedTuple):
-    """What a clause says of one finding, or of one structure, whichever it is."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Saying:
+    """What a clause says of one finding, or of one structure, whichever it is; one object for all that say
+    the same."""
 
     findings: tuple[str, ...]
-    """What it says it of; of a finding that the clause names, nothing, and `first` tells which."""
-    first: int
-    last: int
+    """What it says it of; of a finding that the clause names, nothing."""
     status: Status
     side: str
     zone: str
     severity: str
     change: str
     hedge: Hedge
-    sweeping: bool
     within: tuple[str, ...]
     """Where what the clause names could be anything: what it can be of the structure that is spoken of."""
 
 
-@lru_cache(maxsize=65_536)
-def _said(clause: tuple[Token, ...], planned: bool) -> tuple[_Said, ...]:
-    """What a clause of this shape says, read once for all the findings that it may name.
+_saying = lru_cache(maxsize=65_536)(Saying)
 
-    >>> shapes = [tuple(map(SHAPES.__getitem__, tokens(text)[0])) for text in ("No edema.", "No mass.")]
-    >>> shapes[0] == shapes[1], _said(shapes[0], False)[0].status
+
+Spoken = tuple[tuple[Saying, ...], Token, tuple[int, int]]
+"""What one wording says, the token that names what it says it of, and the wording's first and last piece."""
+
+
+def spoken(sentence: str, parts: Cut) -> list[Spoken]:
+    """All that a sentence says, in the order of its clauses."""
+    words, firsts, lasts = tokens(parts)
+    codes = "".join([word.code for word in words])
+    if ("f" not in codes and "s" not in codes) or sentence.rstrip("\"')] ").endswith("?"):
+        return []
+    # "otherwise clear" cannot say which findings it spares, so it excludes none.
+    spared = "o" in codes
+    skipped = 0
+    if ":" in codes or "H" in codes:
+        words, skipped = _without_heading(words)
+        words = _without_hypotheses(words)
+        codes = "".join([word.code for word in words])
+    shapes = tuple(map(SHAPES.__getitem__, words))
+    parted = clauses(codes)
+    if not parted:
+        return [
+            (sayings, words[first], (firsts[first + skipped], lasts[last + skipped]))
+            for first, last, sayings in _said(shapes, False, spared)
+        ]
+    shapes += (SHAPES[IS],)
+    found = []
+    for clause, planned in parted:
+        for first, last, sayings in _said(tuple([shapes[place] for place in clause]), planned, spared):
+            start, end = clause[first], clause[last]
+            found.append((sayings, words[start], (firsts[start + skipped], lasts[end + skipped])))
+    return found
+
+
+@lru_cache(maxsize=65_536)
+def _said(
+    clause: tuple[Token, ...], planned: bool, spared: bool
+) -> tuple[tuple[int, int, tuple[Saying, ...]], ...]:
+    """What a clause of this shape says, read once for all the findings that it may name: the first and the
+    last token of each wording, and what it says.
+
+    >>> shapes = [tuple(map(SHAPES.__getitem__, tokens(cut(text))[0])) for text in ("No edema.", "No mass.")]
+    >>> shapes[0] == shapes[1], _said(shapes[0], False, False)[0][2][0].status
     (True, 'absent')
     """
-    claims = claims_of(clause, planned)
+    if planned:
+        return ()
+    kinds = {token.kind for token in clause}
+    claims = claims_of(clause, kinds)
     if not claims:
         return ()
     near = reach(clause, claims)
-    said = []
-    for claim, described, change in zip(claims, near, changes(clause, claims, near), strict=True):
-        if claim.dropped:
+    changed = changes(clause, claims, near) if "change" in kinds else [""] * len(claims)
+    placed = any(token.place or token.kind == "place" for token in clause)
+    said: dict[tuple[int, int], list[Saying]] = {}
+    for claim, described, change in zip(claims, near, changed, strict=True):
+        if claim.dropped or (spared and (claim.normal or claim.vague)):
             continue
-        side, zone = side_and_zone(clause[described.start : described.stop])
-        absent = claim.status == "absent"
-        said.append(
-            _Said(
-                () if clause[claim.first].kind in CLAIMING else claim.findings,
-                claim.first,
-                claim.last,
-                claim.status,
-                side,
-                zone,
-                severity="" if absent else severity_of(clause, claim, described),
-                change=("resolved" if claim.resolved else "") if absent else change,
-                hedge=claim.hedge,
-                sweeping=claim.normal or claim.vague,
-                within=claim.within,
-            )
-        )
-    return tuple(said)
+        side, zone = side_and_zone(clause[described.start : described.stop]) if placed else ("", "")
+        if claim.status == "absent":
+            severity, change = "", "resolved" if claim.resolved else ""
+        else:
+            severity = severity_of(clause, claim, described) if "severity" in kinds else ""
+        named = clause[claim.first].kind in CLAIMING
+        findings = () if named else claim.findings
+        saying = _saying(findings, claim.status, side, zone, severity, change, claim.hedge, claim.within)
+        said.setdefault((claim.first, claim.last), []).append(saying)
+    return tuple([(first, last, tuple(sayings)) for (first, last), sayings in said.items()])
 
 
-def _without_heading(words: list[Token], spans: list[Span]) -> tuple[list[Token], list[Span]]:
-    """A sentence whose first words are a heading: "Effusion: small" says that the effusion is small, while
-    "Devices: left pacemaker" and "Pneumothorax: no pneumothorax" say what stands behind their headings."""
-    colon = next(position for position, token in enumerate(words) if token.kind == "colon")
+@lru_cache(maxsize=65_536)
+def written(saying: Saying, token: Token) -> tuple[Told, ...]:
+    """What a saying says of what its token names."""
+    names = saying.findings or token.findings
+    if saying.within:
+        names = [name for name in names if name in saying.within] or saying.within
+    found = []
+    for finding in names:
+        midline = finding in MIDLINE
+        where = location(finding, saying.side, saying.zone) if saying.zone and not midline else ""
+        side = "" if midline else saying.side
+        found.append((finding, saying.status, where, side, saying.severity, saying.change))
+    return tuple(found)
+
+
+def _without_heading(words: list[Token]) -> tuple[list[Token], int]:
+    """A sentence without its heading, and the number of words left out in front: "Effusion: small" says that
+    the effusion is small, while "Devices: left pacemaker" and "Pneumothorax: no pneumothorax" say what stands
+    behind their headings."""
+    colon = next((position for position, token in enumerate(words) if token.kind == "colon"), 0)
     heading = {finding for token in words[:colon] for finding in token.findings}
     if not heading or any(token.kind not in HEADING for token in words[:colon]):
-        return words, spans
+        return words, 0
     behind = {finding for token in words[colon + 1 :] for finding in token.findings}
     if not behind and not any(token.kind == "structure" for token in words[colon + 1 :]):
         listed = [AND if token.kind == "comma" else token for token in words[:colon]]
-        return [*listed, IS, *words[colon + 1 :]], spans
+        return [*listed, IS, *words[colon + 1 :]], 0
     named = any(finding in kin(name) for name in heading for finding in behind)
     if named or all(implies(name, "support devices") for name in heading):
-        return words[colon + 1 :], spans[colon + 1 :]
-    return words, spans
+        return words[colon + 1 :], colon + 1
+    return words, 0
 
 
 def _without_hypotheses(words: list[Token]) -> list[Token]:
@@ -165,24 +223,3 @@ def _without_hypotheses(words: list[Token]) -> list[Token]:
         if token.kind == "hypothetical" and token.value == "rest":
             return words[:position]
     return words
-
-
-def _written(said: _Said, clause: list[Token], places: list[Span]) -> Iterator[Observation]:
-    start, end = places[said.first][0], places[said.last][1]
-    names = said.findings or clause[said.first].findings
-    if said.within:
-        names = [name for name in names if name in said.within] or said.within
-    for finding in names:
-        midline = finding in MIDLINE
-        yield Observation(
-            finding,
-            said.status,
-            location(finding, said.side, said.zone) if said.zone and not midline else "",
-            "" if midline else said.side,
-            said.severity,
-            said.change,
-            start,
-            end,
-            "",
-            said.hedge,
-        )

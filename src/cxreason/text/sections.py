@@ -196,6 +196,7 @@ _END = re.compile(
 TEXTS = 16_384
 """So many texts are remembered when they were cut: all sections of one piece of a large build."""
 _ABBREVIATIONS = ("e.g.", "i.e.", "vs.", "dr.", "approx.", "cf.", "resp.")
+_SHORTENED = frozenset(abbreviation[-3:] for abbreviation in _ABBREVIATIONS)
 
 
 def sentences(text: str) -> Iterator[tuple[int, str]]:
@@ -205,15 +206,17 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
     [(0, 'Clear.'), (8, 'No change')]
     """
     start = 0
-    for end in [*(match.end() for match in _END.finditer(text)), len(text)]:
-        if end < len(text) and text[max(start, end - 8) : end].lower().endswith(_ABBREVIATIONS):
+    for end in [*[match.end() for match in _END.finditer(text)], len(text)]:
+        shortened = text[end - 3 : end].lower() in _SHORTENED and end < len(text)
+        if shortened and text[max(start, end - 8) : end].lower().endswith(_ABBREVIATIONS):
             continue
-        piece = text[start:end]
-        sentence = piece.strip()
+        sentence = text[start:end].strip()
         if sentence == "?" and end < len(text):  # "? pneumonia" is a doubt that stands in front
             continue
         if sentence:
-            yield start + len(piece) - len(piece.lstrip()), sentence
+            while text[start].isspace():
+                start += 1
+            yield start, sentence
         start = end
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
-from cxreason.text.observations import Observation, read_sentence
+from cxreason.text.observations import Observation, Saying, spoken, written
+from cxreason.text.tokens import Token, cut
 
 Statement = tuple[Observation, ...]
 """What one wording says: one observation, or all that a normal statement excludes at once."""
@@ -37,18 +39,27 @@ def statements(observations: Sequence[Observation], *, collapse: bool = True) ->
 
 
 def stated(said: Iterable[str]) -> list[Statement]:
-    """The distinct statements of sentences, with offsets into each: quicker than `statements` of all that
-    is observed, because what a sentence states is kept.
+    """The distinct statements of sentences, without their places: quicker than `statements` of all that is
+    observed, because two that say the same are one object.
 
     >>> [said[0].finding for said in stated(["There is edema.", "No effusion.", "Edema."])]
     ['edema', 'pleural effusion']
     """
-    return _distinct([told for sentence in said for told in _told_in(sentence)])
+    return _distinct(chain.from_iterable(map(_told_in, said)))
 
 
 @lru_cache(maxsize=32_768)
 def _told_in(sentence: str) -> tuple[_Told, ...]:
-    return tuple(map(_told, _by_span(read_sentence(sentence))))
+    return tuple([_told_by(sayings, token) for sayings, token, _ in spoken(sentence, cut(sentence))])
+
+
+@lru_cache(maxsize=32_768)
+def _told_by(sayings: tuple[Saying, ...], token: Token) -> _Told:
+    return _told(
+        tuple(
+            [Observation(*told, hedge=saying.hedge) for saying in sayings for told in written(saying, token)]
+        )
+    )
 
 
 def _by_span(observations: Sequence[Observation]) -> list[Statement]:

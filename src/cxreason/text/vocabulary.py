@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -21,7 +21,8 @@ class Meaning:
 
     `findings` are what it names or, denied, excludes. `quality` is set where a size or a change also tells
     how a structure looks: "increased" markings. `place` is told by words inside the phrase: "apical cap".
-    Meanings are compared by identity, so that a tuple of them is looked up at once.
+    Meanings are compared by identity, so that a tuple of them is looked up at once. `code` is all that the
+    cutting into clauses asks of a meaning, as a letter.
     """
 
     kind: str
@@ -29,9 +30,42 @@ class Meaning:
     findings: tuple[str, ...] = ()
     quality: str = ""
     place: str = ""
+    code: str = field(init=False)
 
+    def __post_init__(self) -> None:
+        code = CODES.get((self.kind, self.value)) or CODES.get((self.kind, ""), ".")
+        object.__setattr__(self, "code", QUALIFIED.get(self.kind, code) if self.quality else code)
+
+
+CODES = {
+    ("finding", ""): "f",
+    ("abnormality", ""): "f",
+    ("structure", ""): "s",
+    ("comma", ""): ",",
+    ("and", ""): "&",
+    ("or", ""): "|",
+    ("break", ""): ";",
+    ("colon", ""): ":",
+    ("article", ""): "a",
+    ("article", "the"): "t",
+    ("verb", ""): "v",
+    ("verb", "there"): "V",
+    ("place", ""): "p",
+    ("severity", ""): "d",
+    ("hypothetical", ""): "h",
+    ("hypothetical", "fwd"): "F",
+    ("hypothetical", "sentence"): "H",
+    ("hypothetical", "rest"): "H",
+    ("negation after", ""): "u",
+    ("uncertain after", ""): "u",
+    ("otherwise", ""): "o",
+}
+"""(kind, value, or nothing for every other value) -> code; a "." stands for all else."""
+QUALIFIED = {"severity": "D", "change": "q", "quality": "q"}
+"""The codes of what also tells how a structure looks."""
 
 NOTHING = Meaning("")
+IGNORED = Meaning("ignore")
 COMMA = Meaning("comma")
 TIGHT_COMMA = Meaning("comma", "tight")
 """A comma behind a negation, without a space between: "No, there is ..." denies nothing."""
@@ -139,7 +173,7 @@ def phrases() -> dict[str, Meaning]:
     for place, (kind, value, phrase) in rows("cues.tsv", 3):
         if kind not in KINDS:
             raise ValueError(f"{place}: unknown kind {kind!r}, one of {', '.join(KINDS)}")
-        learn(place, phrase, Meaning(kind, value))
+        learn(place, phrase, IGNORED if kind == "ignore" else Meaning(kind, value))
     for place, (quality, written) in rows("qualities.tsv", 2):
         for phrase in expand(place, written):
             if phrase in known and known[phrase].kind in ("severity", "change") and not known[phrase].quality:
