@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cxreason.evaluation.radrscore import radrscore
 from cxreason.evaluation.score import METRICS, score, score_item
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Prediction, Sample, Score, to_row
@@ -152,3 +153,16 @@ def test_each_kind_of_answer_has_its_own_measures(kind, gold, said, expected):
     found = {row.metric: row.value for row in score_item(prediction, sample, None)}
     assert found == pytest.approx(expected)
     assert found.keys() <= METRICS.keys()
+
+
+def test_a_direct_answer_has_no_trace_and_so_no_s_f():
+    sample = Sample("s", "d", "t", "choice", "p", "s", "test", (), "?", "A", ("Yes", "No"), report="Edema.")
+    parts = radrscore("", "There is edema.", "Edema.")
+    metrics = {
+        mode: {
+            row.metric
+            for row in score_item(Prediction("p", "s", "m", mode, "think", "A", answer="A"), sample, parts)
+        }
+        for mode in ("direct", "reasoning")
+    }
+    assert metrics["reasoning"] - metrics["direct"] == {"s_f"}

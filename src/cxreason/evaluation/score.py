@@ -3,8 +3,8 @@
 Accuracy is over the closed questions, `anomaly_f1` over the open one, `iou` over boxes and `report_f1` over
 written reports; RadRScore with its three parts is over all that have mined reasoning. What a model failed to
 say in a prediction counts against it: an unreadable answer is worth 0, and so is a trace that claims nothing,
-which every direct answer is. Samples without a prediction are not counted: finished runs of `predict` hold
-one for each sample of their split.
+which every direct answer is (S_f is left out there). Samples without a prediction are not counted: finished
+runs of `predict` hold one for each sample of their split.
 
 With a `judge` in the recipe a language model reads for RadRScore. What it said is kept in `judge.jsonl`;
 items that it failed on have no value, and are counted in `judge_failed`.
@@ -143,6 +143,8 @@ def score_item(prediction: Prediction, sample: Sample, parts: RadRScore | None) 
             ("r_e", parts.effectiveness),
         ):
             yield _row(prediction, sample, name, value, reason, flagged=silent)
+        if prediction.mode == "direct":  # no trace was asked for, so S_f does not apply
+            return
         named = entity_factuality(prediction.reasoning, sample.facts)
         asked = "\n".join((sample.question, *sample.options))
         unasked = entity_factuality(prediction.reasoning, sample.facts, without=asked)

@@ -199,6 +199,7 @@ def _doubt(claim: Claim, cue: Token) -> None:
         claim.hedge = "suggested"
     else:
         claim.status, claim.dropped = "uncertain", claim.dropped or claim.normal
+        claim.hedge = "alternative" if cue.value == "alternative" else claim.hedge
 
 
 def _weigh_alternatives(clause: Sequence[Token], claims: list[Claim]) -> None:
