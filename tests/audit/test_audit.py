@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from cxreason.audit import audit
+from cxreason.audit import audit, write_audit
 from cxreason.records import Sample, to_row
 from cxreason.rows import write_parquet
-from cxreason.text.ontology import FINDINGS
+from cxreason.text.ontology import FINDINGS, NO_FINDING
 
 LABELS = FINDINGS[:8]
 COURSES = ("worsening", "stable", "improving")
@@ -51,6 +53,21 @@ def multiple(number: int, split: str, rng: Random) -> Sample:
 def temporal(number: int, split: str, rng: Random) -> Sample:
     finding, truth = LABELS[number // 3 % len(LABELS)], COURSES[number % 3]
     return ask(number, split, rng.sample(COURSES, 3), truth, task="temporal", subject=finding)
+
+
+def grounding(number: int, split: str, rng: Random) -> Sample:
+    """A box for every second image, and none for the others."""
+    box = f"<|ref|>edema<|/ref|><|box|>({number % 40},10),(60,{50 + number % 40})<|/box|>"
+    answer = box if number % 2 else "No edema detected."
+    one = ask(number, split, ["Yes", "No"], "Yes", task="grounding", question="Box any edema.")
+    return replace(one, kind="boxes", options=(), answer=answer)
+
+
+def findings(number: int, split: str, rng: Random) -> Sample:
+    """A report on each image."""
+    answer = f"A nodule of {number} mm lies in the upper lobe of the {rng.choice(['left', 'right'])} lung."
+    one = ask(number, split, ["Yes", "No"], "Yes", task="findings", question="Write the findings.")
+    return replace(one, kind="report", options=(), answer=answer)
 
 
 def verdict(tmp_path, make: Callable, spoil: Callable | None = None, *, n: int = 300) -> list[str]:
@@ -144,6 +161,54 @@ def doubled_options(one: Sample, rng: Random) -> Sample:
     )
 
 
+def missing_counted_as_absent(one: Sample, rng: Random) -> Sample:
+    """Whatever the report does not mention was offered as wrong."""
+    truth = one.options["ABCD".index(one.answer)]
+    return replace(one, labels=dict.fromkeys(truth.split(", "), 1))
+
+
+def mostly_second(one: Sample, rng: Random) -> Sample:
+    return with_truth_at(one, 1) if rng.random() < 0.5 else one
+
+
+def collapsed_options(one: Sample, rng: Random) -> Sample:
+    """Two distractors fell together and stand there once."""
+    if rng.random() < 0.95:
+        return one
+    shorter = with_truth_at(one, 0)
+    return replace(shorter, options=shorter.options[:3])
+
+
+def distractors_that_only_differ(one: Sample, rng: Random) -> Sample:
+    """Each distractor keeps half of the truth, so the truth shares most with the others."""
+    truth = one.options["ABCD".index(one.answer)].split(", ")
+    others = rng.sample([name for name in LABELS if name not in truth], 3)
+    sets = [truth, [truth[0], others[0]], [truth[1], others[1]], [truth[0], others[2]]]
+    options = [", ".join(sorted(names, key=LABELS.index)) for names in sets]
+    told = rng.sample(options, 4)
+    return replace(one, options=tuple(told), answer="ABCD"[told.index(options[0])], labels={})
+
+
+def truth_named_in_question(one: Sample, rng: Random) -> Sample:
+    return replace(one, question=f"{one.question} {one.options['ABCD'.index(one.answer)]} comes to mind.")
+
+
+def reasoning_about_a_prior(one: Sample, rng: Random) -> Sample:
+    return replace(one, reasoning="The left effusion has increased since the prior study.")
+
+
+def mostly_nothing_to_box(one: Sample, rng: Random) -> Sample:
+    return replace(one, answer="No edema detected.") if rng.random() < 0.6 else one
+
+
+def report_about_a_prior(one: Sample, rng: Random) -> Sample:
+    return replace(one, answer="Unchanged left effusion.")
+
+
+def report_in_the_question(one: Sample, rng: Random) -> Sample:
+    return replace(one, question=f"Here is the report: {one.answer} Write the findings.")
+
+
 def one_label_too_often(one: Sample, rng: Random) -> Sample:
     """The truth is named atelectasis wherever the dice say so, as in a natural distribution."""
     if rng.random() < 0.5:
@@ -154,7 +219,7 @@ def one_label_too_often(one: Sample, rng: Random) -> Sample:
     return replace(one, options=options, labels={LABELS[0]: 1} | dict.fromkeys(LABELS[1:], 0))
 
 
-@pytest.mark.parametrize("make", [binary, single, multiple, temporal])
+@pytest.mark.parametrize("make", [binary, single, multiple, temporal, grounding, findings])
 def test_fair_questions_pass(tmp_path, make):
     assert verdict(tmp_path, make) == []
 
@@ -178,8 +243,135 @@ def test_fair_questions_pass(tmp_path, make):
         (single, uncertain_distractor, "a wrong option names a finding that is uncertain"),
         (binary, uncertain_label_asked, "the finding that is asked about is uncertain"),
         (single, doubled_options, "two options say the same"),
+        (single, missing_counted_as_absent, "uncertain, or that nobody judged"),
+        (multiple, missing_counted_as_absent, "uncertain, or that nobody judged"),
+        (single, mostly_second, "letter scores"),
+        (multiple, collapsed_options, "there are fewer options than this kind of question has"),
+        (multiple, distractors_that_only_differ, "shared words"),
+        (single, truth_named_in_question, "words of the question"),
+        (single, reasoning_about_a_prior, "speaks of an earlier one"),
+        (findings, report_about_a_prior, "speaks of an earlier one"),
+        (findings, report_in_the_question, "the question holds the whole answer"),
+        (grounding, mostly_nothing_to_box, "a box or none"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_each_published_defect_is_caught_when_it_is_put_back(tmp_path, make, spoil, said):
     assert any(said in line for line in verdict(tmp_path, make, spoil))
+
+
+def test_reasoning_about_two_examinations_may_compare_them(tmp_path):
+    def compared(one: Sample, rng: Random) -> Sample:
+        return replace(reasoning_about_a_prior(one, rng), prior_report="Small effusion.")
+
+    assert verdict(tmp_path, temporal, compared) == []
+
+
+def test_mined_labels_deny_no_finding_by_what_is_there(tmp_path):
+    def with_no_finding(one: Sample, rng: Random) -> Sample:
+        wrong = one.options["ABCD".index(one.answer) - 1]
+        options = tuple(NO_FINDING if option == wrong else option for option in one.options)
+        return replace(one, options=options)
+
+    assert not [line for line in verdict(tmp_path, single, with_no_finding) if line.startswith("fault")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [("", "the same is asked of the same images again ("), ("turned", "and another answer is right")],
+)
+def test_a_question_that_is_there_twice_is_found(tmp_path, answer, said):
+    """As rows that a second run appended, or that two sources answer differently."""
+    rng = Random(4)
+    samples = [binary(number, "test", rng) for number in range(60)]
+    again = replace(samples[0], id="again", options=samples[0].options[::-1])
+    again = replace(again, answer="BA"["AB".index(samples[0].answer)] if not answer else samples[0].answer)
+    write_parquet(tmp_path / "samples.parquet", Sample, map(to_row, [*samples, again]))
+    (line,) = [line for line in audit([tmp_path / "samples.parquet"])["failures"] if "again" in line]
+    assert said in line
+    assert "1 of 61 samples" in line
+
+
+REPORT = " ".join(f"Word{number}" for number in range(40))
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({"patient_id": "train-p3"}, "patient"),
+        ({"study_id": "train-s3"}, "study"),
+        ({"images": ("train-3.png",)}, "image file"),
+        ({"report": REPORT}, "report"),
+        ({"dataset": "rsna", "groups": ("chestx-ray14/p7",)}, "patient"),
+    ],
+    ids=["patient", "study", "image", "report", "patient of two datasets"],
+)
+def test_who_stands_in_two_splits_is_found(tmp_path, more, kind):
+    rng = Random(4)
+    train = [binary(number, "train", rng) for number in range(40)]
+    train[3] = replace(train[3], report=REPORT, groups=("chestx-ray14/p7",), patient_id="train-p3")
+    test = [binary(number, "test", rng) for number in range(40)]
+    test[5] = replace(test[5], **more)
+    write_parquet(tmp_path / "samples.parquet", Sample, map(to_row, [*train, *test]))
+    leaks = [line for line in audit([tmp_path / "samples.parquet"])["failures"] if line.startswith("leak")]
+    assert len(leaks) == 1
+    assert leaks[0].startswith("leak: 1 of ")
+    assert f" {kind}s are in two splits" in leaks[0]
+    assert "train" in leaks[0]
+    assert "test" in leaks[0]
+
+
+def test_an_image_is_known_again_by_its_pixels_whatever_its_file_is_called(tmp_path):
+    rng = Random(4)
+    samples = [binary(number, split, rng) for split in ("train", "test") for number in range(6)]
+    for place, one in enumerate(samples):
+        shade = 7 if one.id in ("train1", "test4") else 20 * place
+        picture = Image.fromarray(np.full((4, 4), shade, dtype=np.uint8))
+        picture.save(tmp_path / one.images[0])
+    # The same pixels in other bytes, as when a set was made of another.
+    Image.fromarray(np.full((4, 4), 7, dtype=np.uint8)).save(tmp_path / "copy.png", compress_level=0)
+    samples[-2] = replace(samples[-2], images=("copy.png",))
+    write_parquet(tmp_path / "samples.parquet", Sample, map(to_row, samples))
+    (leak,) = audit([tmp_path / "samples.parquet"])["failures"]
+    assert leak.startswith("leak: 1 of 11 images are in two splits")
+    assert audit([tmp_path / "samples.parquet"], hash_images=False)["failures"] == []
+
+
+def test_a_test_set_that_was_trained_on_is_found_although_its_splits_say_train(tmp_path):
+    """As the validation of ReXVQA, and what MS-CXR-T has of test images."""
+    rng = Random(4)
+    for name, numbers in (("training", range(60)), ("benchmark", range(50, 90))):
+        rows = [to_row(binary(number, "train", rng)) for number in numbers]
+        (tmp_path / name).mkdir()
+        write_parquet(tmp_path / name / "samples.parquet", Sample, rows)
+    training, benchmark = (tmp_path / name / "samples.parquet" for name in ("training", "benchmark"))
+    leaks = [line for line in audit([training], [benchmark])["failures"] if line.startswith("leak")]
+    assert [line.split()[4] for line in leaks] == ["patients", "studys", "image"]
+    assert all("evaluation set benchmark" in line for line in leaks)
+
+
+def test_a_list_that_is_always_given_is_measured(tmp_path):
+    """Open questions have no chance: what a constant answer earns is told on the page."""
+    truths = [("edema", "cardiomegaly"), ("edema",), ("edema", "fracture")] * 20
+    samples = [
+        Sample(
+            str(n),
+            "made",
+            "anomaly",
+            "labels",
+            f"p{n}",
+            f"s{n}",
+            "test",
+            (f"{n}.png",),
+            "Which?",
+            ", ".join(t),
+        )
+        for n, t in enumerate(truths)
+    ]
+    write_parquet(tmp_path / "samples.parquet", Sample, map(to_row, samples))
+    report = audit([tmp_path / "samples.parquet"])
+    (row,) = report["constants"]
+    assert row["list"] == ["cardiomegaly", "edema"] or row["list"] == ["edema"]
+    assert row["f1"] == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
+    page = write_audit(report, tmp_path).read_text(encoding="utf-8")
+    assert "F1 of one list for all" in page

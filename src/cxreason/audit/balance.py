@@ -1,4 +1,4 @@
-"""How evenly answers fall: over letters, yes and no for each finding, labels, and orders of the options.
+"""How evenly answers fall: over letters, yes and no for each finding, labels, boxes, and orders of options.
 
 An unevenness fails the audit where it is beyond doubt (Holm over all tests, 1%) and large enough to matter.
 """
@@ -30,7 +30,7 @@ class Uneven:
     task: str
     side: str
     what: str
-    """letters, order of options, yes and no, labels"""
+    """letters, order of options, answers to one finding, labels, a box or none"""
     about: str
     value: float
     """The largest share, or the ratio of the most frequent label to the rarest."""
@@ -65,6 +65,7 @@ def find_uneven(picked: Mapping[Cell, Sequence[Sample]], most_ratio: float | Non
             *_labels(cell, asked, most_ratio),
         )
     ]
+    tests += [one for cell, samples in picked.items() for one in _boxes(cell, samples)]
     doubts = holm([one.p for one in tests])
     return [
         Uneven(*one.cell, *one[1:6], p, one.large and p < SIGNIFICANCE)
@@ -131,6 +132,16 @@ def _labels(cell: Cell, asked: Sequence[Item], most_ratio: float | None) -> Iter
     p = _binomial_tail(many, many + few, most_ratio / (1 + most_ratio))
     about = f"{most} to {least}"
     yield _Test(cell, "labels", about, many / few, most_ratio, len(asked), p, many > most_ratio * few)
+
+
+def _boxes(cell: Cell, samples: Sequence[Sample]) -> Iterator[_Test]:
+    """Where some questions for a box have none as their answer, half have: one could always say so."""
+    none = [one.answer.count("(") == 0 for one in samples if one.kind == "boxes"]
+    n, without = len(none), sum(none)
+    if 0 < without < n:
+        share = max(without, n - without) / n
+        p = _even_p([without, n - without])
+        yield _Test(cell, "a box or none", "all findings", share, 0.5, n, p, share - 0.5 > YES_MARGIN)
 
 
 def _binomial_tail(hits: int, n: int, share: float) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,6 +24,8 @@ from cxreason.records import Sample
 FEWEST_PATIENTS = 30
 """With fewer, a verdict would be luck: the figure is shown and not judged."""
 SIGNIFICANCE = 0.05
+MOST_LISTED = 20
+"""So many labels a constant list may have."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def _verdict(
 def constants(picked: Mapping[Cell, Sequence[Sample]]) -> list[dict[str, Any]]:
     """For answers without options: how often the commonest answer to the same words is right.
 
-    There is no chance to compare it with, so it is told and not judged: a model has to be better than this.
+    For lists of labels also the mean F1 of the list that earns most where it is always given. There is no
+    chance to compare these with, so they are told and not judged: a model has to be better than this.
     """
     rows = []
     for cell, samples in picked.items():
@@ -129,5 +132,32 @@ def constants(picked: Mapping[Cell, Sequence[Sample]]) -> list[dict[str, Any]]:
             for one in free
         ]
         estimate = bootstrap(hits, [one.patient_id for one in free], draws=500)
-        rows.append({**cell._asdict(), **asdict(estimate)})
+        lists = [one for one in free if one.kind == "labels"]
+        best = _best_list([_parts(one.answer) for one in known if one.kind == "labels" and not one.options])
+        f1 = sum(_f1(best, _parts(one.answer)) for one in lists) / len(lists) if best and lists else None
+        rows.append({**cell._asdict(), **asdict(estimate), "list": sorted(best), "f1": f1})
     return rows
+
+
+def _parts(answer: str) -> frozenset[str]:
+    return frozenset(part.strip().casefold() for part in answer.split(","))
+
+
+def _f1(said: frozenset[str], truth: frozenset[str]) -> float:
+    return 2 * len(said & truth) / (len(said) + len(truth))
+
+
+def _best_list(known: Sequence[frozenset[str]]) -> frozenset[str]:
+    """The list whose mean F1 is highest, found by adding the most frequent labels one by one.
+
+    >>> sorted(_best_list([frozenset("ab"), frozenset("a"), frozenset("abc")]))
+    ['a', 'b']
+    """
+    best, worth = frozenset(), 0.0
+    said: frozenset[str] = frozenset()
+    for label, _ in Counter(label for truth in known for label in sorted(truth)).most_common(MOST_LISTED):
+        said |= {label}
+        now = sum(_f1(said, truth) for truth in known) / len(known)
+        if now > worth:
+            best, worth = said, now
+    return best

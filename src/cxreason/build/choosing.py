@@ -10,7 +10,12 @@ A candidate is a number: its `order` says where it stands in the queue, its `gro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+MOST_RATIO = 2.0
+"""The most frequent label is asked about at most so many times as often as the rarest: both papers' rule."""
 
 
 def in_turns(orders: np.ndarray, groups: np.ndarray, number: int) -> np.ndarray:
@@ -30,11 +35,17 @@ def in_turns(orders: np.ndarray, groups: np.ndarray, number: int) -> np.ndarray:
 
 
 def in_sets(
-    orders: np.ndarray, groups: np.ndarray, values: np.ndarray, num_values: int, number: int
+    orders: np.ndarray,
+    groups: np.ndarray,
+    values: np.ndarray,
+    num_values: int,
+    number: int,
+    most_ratio: float | None = None,
 ) -> np.ndarray:
     """The same with turns of one candidate of each value; a group that lacks one is done.
 
-    Its name would give the answer away. Values are numbers below `num_values`; others are never taken.
+    Its name would give the answer away. Values are numbers below `num_values`; others are never taken. With
+    `most_ratio` no group is taken more than so many times as often as another: see `within_ratio`.
     """
     wanted = np.flatnonzero((values >= 0) & (values < num_values))
     if not len(wanted):
@@ -43,9 +54,29 @@ def in_sets(
     turn = _places(orders[wanted], group * num_values + value)
     counts = np.bincount(group * num_values + value, minlength=(int(group.max()) + 1) * num_values)
     complete = counts.reshape(-1, num_values).min(axis=1)
+    if most_ratio is not None:
+        fewest, most = within_ratio(complete.tolist(), most_ratio, number / num_values)
+        complete = np.where(complete < fewest, 0, np.minimum(complete, most)).astype(complete.dtype)
     kept = np.flatnonzero(turn < complete[group])
     ordered = kept[np.lexsort((value[kept], group[kept], turn[kept]))]
     return wanted[ordered[: number // num_values * num_values]]
+
+
+def within_ratio(sizes: Sequence[int], most_ratio: float, number: float = np.inf) -> tuple[float, float]:
+    """(fewest, most) of a group: those with fewer are given up, of those with more the rest is left.
+
+    Between keeping every group and having many, it takes the largest product of both.
+
+    >>> within_ratio([1, 30, 40, 100], 2.0)
+    (30, 60.0)
+    """
+    best, worth = (0.0, 0.0), 0.0
+    for fewest in sorted({size for size in sizes if size}):
+        kept = [min(size, most_ratio * fewest) for size in sizes if size >= fewest]
+        if min(sum(kept), number) * len(kept) > worth:
+            worth = min(sum(kept), number) * len(kept)
+            best = (fewest, most_ratio * fewest)
+    return best
 
 
 def first(orders: np.ndarray, number: int) -> np.ndarray:

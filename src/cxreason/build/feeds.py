@@ -207,20 +207,27 @@ def _can_be_asked_alone(task: str) -> bool:
 
 
 def list_held(folders: Iterable[Path]) -> dict[str, Any]:
-    """Which datasets the folders hold and which tasks they feed, by the names of both papers.
+    """Which datasets the folders hold, how much of each, and which tasks they feed.
 
-    list_held([Path("/data")])["mimic-cxr"]["feeds"]
+    `feeds` has the names of tasks in the CheXOne paper, `tasks` those that recipes use.
+
+    list_held([Path("/data")])["mimic-cxr"]["holds"]
     """
     from cxreason.datasets import held
+    from cxreason.datasets.contents import contents
+    from cxreason.tasks import by_title
 
+    short = by_title()
     found = {name: place for folder in folders for name, place in held(folder).items()}
     return {
         name: {
             "title": DATASETS[name].TITLE,
             "folder": str(place),
+            "holds": contents(place),
             "licence": DATASETS[name].LICENCE,
             "splits": list(DATASETS[name].OFFICIAL_SPLITS),
             "feeds": list(DATASETS[name].TASKS),
+            "tasks": [short[title] for title in DATASETS[name].TASKS if title in short],
             "evaluation_only": DATASETS[name].EVALUATION_ONLY,
             "stands_on": list(DATASETS[name].STANDS_ON),
         }

@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 
 from cxreason.build.circles import circles
+from cxreason.build.quartets import as_bits
 from cxreason.build.reading import BITS, number_of
 from cxreason.build.shards import Shard
 from cxreason.build.splits import scatter
-from cxreason.tasks import TASKS, Topic
+from cxreason.tasks import TASKS, Task, Topic
 
 
 class Texts(NamedTuple):
@@ -54,6 +55,8 @@ class Offers:
     alone: np.ndarray
     others: np.ndarray
     """Places of the studies that each is asked with, a row each; -1 where it is asked without."""
+    wrong: np.ndarray
+    """What is certainly not there as bits of labels; empty where the task does not stand in quartets."""
 
     def topics(self, wanted: np.ndarray) -> Iterator[tuple[int, Topic, list[int]]]:
         """(place of the study, topic, places of the others) for the offers at the places wanted."""
@@ -120,4 +123,13 @@ def _columns(shard: Shard, task: str, places: list[int], topics: list[Topic], se
         number=np.array(number, dtype=np.int32),
         alone=np.array(alone, dtype=bool),
         others=others,
+        wrong=_wrong(shard, way, owner),
     )
+
+
+def _wrong(shard: Shard, way: Task, owner: np.ndarray) -> np.ndarray:
+    if way.wrong is None:
+        return np.zeros(0, dtype=np.int64)
+    places, of_place = np.unique(owner, return_inverse=True)
+    bits = [as_bits(way.wrong(shard.studies[place])) for place in places.tolist()]
+    return np.array(bits, dtype=np.int64)[of_place]

@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxreason.build.choosing import in_sets, in_turns
+from cxreason.build.choosing import MOST_RATIO, in_sets, in_turns
 from cxreason.build.paths import BuildError, relocate
+from cxreason.build.quartets import as_bits, in_quartets, written
 from cxreason.records import Sample, Study, content_id, to_row
 from cxreason.tasks import TASKS, Topic, random_for, sample
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cxreason.recipes import BuildRecipe
 
 
@@ -34,6 +37,8 @@ class Candidate:
     topic: Topic
     order: str
     """Where it stands in the queue: a content hash, so that the order of the studies does not matter."""
+    wrong: int = 0
+    """What is certainly not there, as bits of labels, where the task stands in quartets."""
 
 
 def build_studies(recipe: BuildRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
@@ -86,10 +91,12 @@ def _candidates(recipe: BuildRecipe) -> Iterator[Candidate]:
             if study.prior_id:
                 prior_of[study.id] = study.prior_id
             for task in recipe.tasks:
-                for topic in TASKS[task].topics(study):
+                way = TASKS[task]
+                wrong = as_bits(way.wrong(study)) if way.wrong else 0
+                for topic in way.topics(study):
                     order = content_id(recipe.seed, study.dataset, study.id, task, topic.subject)
-                    prior = study.prior_id if TASKS[task].prior else ""
-                    yield Candidate(source, study.id, prior, task, study.split, topic, order)
+                    prior = study.prior_id if way.prior else ""
+                    yield Candidate(source, study.id, prior, task, study.split, topic, order, wrong)
         for study_id, prior_id in prior_of.items():
             if patient_of.get(prior_id) != patient_of[study_id]:
                 raise BuildError(
@@ -104,6 +111,8 @@ class Chosen:
 
     candidates: tuple[Candidate, ...]
     frequency: Mapping[str, float]
+    options: tuple[tuple[str, ...], ...] = ()
+    """Those of each candidate, where the task stands in quartets."""
 
 
 def choose_all(
@@ -126,9 +135,13 @@ def choose_all(
             queue = cells.pop((task, split), [])
             caps = [number for number in (per_task.get(split), limit) if number is not None]
             most = min(caps, default=len(queue))
-            chosen = choose(queue, most, TASKS[task].values)
+            options: tuple[tuple[str, ...], ...] = ()
+            if TASKS[task].wrong is None:
+                chosen = choose(queue, most, TASKS[task].values)
+            else:
+                chosen, options = choose_in_quartets(queue, most, TASKS[task].turns)
             right = Counter(label for one in chosen for label in one.topic.value.split(", "))
-            result[task, split] = Chosen(tuple(chosen), dict(right))
+            result[task, split] = Chosen(tuple(chosen), dict(right), options)
     return result
 
 
@@ -139,16 +152,45 @@ def choose(candidates: Sequence[Candidate], number: int, values: Sequence[str] =
     """
     import numpy as np
 
-    orders = np.array([int(one.order[:16], 16) for one in candidates], dtype=np.uint64)
+    orders = _orders(candidates)
     names = {name: place for place, name in enumerate(sorted({one.topic.group for one in candidates}))}
     groups = np.array([names[one.topic.group] for one in candidates], dtype=np.int64)
     if values:
         number_of = {value: place for place, value in enumerate(values)}
         known = np.array([number_of.get(one.topic.value, -1) for one in candidates], dtype=np.int64)
-        places = in_sets(orders, groups, known, len(values), number)
+        places = in_sets(orders, groups, known, len(values), number, MOST_RATIO)
     else:
         places = in_turns(orders, groups, number)
     return [candidates[place] for place in places]
+
+
+def choose_in_quartets(
+    candidates: Sequence[Candidate], number: int, turns: int = 0
+) -> tuple[list[Candidate], tuple[tuple[str, ...], ...]]:
+    """At most `number` candidates of a task that stands in quartets, and the options of each."""
+    import numpy as np
+
+    owners = {
+        name: place for place, name in enumerate(sorted({(one.source, one.study_id) for one in candidates}))
+    }
+    places, options = in_quartets(
+        _orders(candidates),
+        np.array([owners[one.source, one.study_id] for one in candidates], dtype=np.int64),
+        np.array([as_bits(one.topic.value.split(", ")) for one in candidates], dtype=np.int64),
+        np.array([one.wrong for one in candidates], dtype=np.int64),
+        number,
+        turns=turns,
+        most_ratio=MOST_RATIO,
+    )
+    return [candidates[place] for place in places], tuple(
+        tuple(map(written, row)) for row in options.tolist()
+    )
+
+
+def _orders(candidates: Sequence[Candidate]) -> np.ndarray:
+    import numpy as np
+
+    return np.array([int(one.order[:16], 16) for one in candidates], dtype=np.uint64)
 
 
 def make_samples(chosen: Mapping[tuple[str, str], Chosen], folder: Path, seed: int) -> Iterator[Sample]:
@@ -164,12 +206,13 @@ def make_samples(chosen: Mapping[tuple[str, str], Chosen], folder: Path, seed: i
         if study.id in ids
     }
     for group in chosen.values():
-        for candidate in group.candidates:
+        for place, candidate in enumerate(group.candidates):
             source = candidate.source
             study = studies[source, candidate.study_id]
             prior = studies[source, candidate.prior_id] if candidate.prior_id else None
             rng = random_for(study, candidate.task, candidate.topic, seed)
-            one = sample(study, prior, candidate.task, candidate.topic, rng, group.frequency)
+            options = group.options[place] if group.options else ()
+            one = sample(study, prior, candidate.task, candidate.topic, rng, group.frequency, options=options)
             root = source.parent if source.suffix else source
             yield replace(one, images=tuple(relocate(image, root, folder) for image in one.images))
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cxreason.build.choosing import capped, first, in_sets, in_turns
+from cxreason.build.choosing import MOST_RATIO, capped, first, in_sets, in_turns
 from cxreason.build.offers import Texts, gather
+from cxreason.build.quartets import SIDES, as_bits, in_quartets
 from cxreason.build.shards import NAMES, Piece
 from cxreason.build.work import keep, kept, save, without_collection
 from cxreason.tasks import TASKS
@@ -38,6 +39,22 @@ class Part(NamedTuple):
     side: np.ndarray
     group: Texts
     value: Texts
+    owner: np.ndarray
+    """Numbers of the studies in the dataset."""
+    wrong: np.ndarray
+
+
+class _Columns(NamedTuple):
+    """The offers of all shards to one feed."""
+
+    queue: np.ndarray
+    group: np.ndarray
+    value: np.ndarray
+    owner: np.ndarray
+    wrong: np.ndarray
+
+    def at(self, places: np.ndarray) -> _Columns:
+        return _Columns(*(column[places] if len(column) else column for column in self))
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,8 @@ class Choice:
 
     masks: list[np.ndarray]
     """For each shard, which of its offers are asked."""
+    options: list[np.ndarray]
+    """For each shard, a row for each of these with its options as bits; none where the task draws them."""
     frequency: dict[str, dict[str, int]]
     """Split -> how often each label is right."""
     offered: dict[str, int]
@@ -57,10 +76,13 @@ def choose(pieces: Sequence[Piece], limit: int | None = None) -> dict[int, Choic
     parts: dict[int, list[Part]] = {number: [] for number, _ in pieces[0].feeds}
     for piece in pieces:
         for (number, _), one in zip(piece.feeds, kept(piece.survey_file()), strict=True):
-            parts[number].append(Part(one.queue, one.side, one.group, one.value))
+            owner = one.place + piece.start
+            parts[number].append(Part(one.queue, one.side, one.group, one.value, owner, one.wrong))
     choices = {number: choose_feed(feed, parts.pop(number), limit) for number, feed in pieces[0].feeds}
     for place, piece in enumerate(pieces):
-        save(piece.choice_file(), {str(number): one.masks[place] for number, one in choices.items()})
+        masks = {str(number): one.masks[place] for number, one in choices.items()}
+        drawn = {f"{number}.options": one.options[place] for number, one in choices.items() if one.options}
+        save(piece.choice_file(), masks | drawn)
     return choices
 
 
@@ -71,25 +93,29 @@ def choose_feed(feed: Feed, parts: Sequence[Part], limit: int | None = None) -> 
     side = np.concatenate([part.side for part in parts])
     groups, group = _merged([part.group for part in parts])
     values, value = _merged([part.value for part in parts])
+    owner, wrong = (np.concatenate([part[name] for part in parts]) for name in (4, 5))
+    columns = _Columns(queue, group, value, owner, wrong)
     taken = np.zeros(len(queue), dtype=bool)
+    options = np.zeros((len(queue), SIDES), dtype=np.int64)
     frequency, offered, chosen = {}, {}, {}
     for bit, split in NAMES.items():
         here = np.flatnonzero(side == bit)
         offered[split] = len(here)
         caps = [most for most in (getattr(feed, split), limit) if most is not None]
-        picked = here[
-            _pick(feed, queue[here], group[here], value[here], groups, values, min(caps, default=len(here)))
-        ]
+        places, drawn = _pick(feed, columns.at(here), groups, values, min(caps, default=len(here)))
+        picked = here[places]
         taken[picked] = True
+        if drawn is not None:
+            options[picked] = drawn
         chosen[split] = len(picked)
         right: Counter[str] = Counter()
         for code, count in zip(*np.unique(value[picked], return_counts=True), strict=True):
             for label in values[code].split(", "):
                 right[label] += int(count)
         frequency[split] = dict(sorted(right.items()))
-    starts = [0, *ends[:-1]]
-    masks = [taken[start:end] for start, end in zip(starts, ends, strict=True)]
-    return Choice(masks, frequency, offered, chosen)
+    spans = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    rows = [options[span][taken[span]] for span in spans] if TASKS[feed.task].wrong else []
+    return Choice([taken[span] for span in spans], rows, frequency, offered, chosen)
 
 
 def _merged(parts: Sequence[Texts]) -> tuple[list[str], np.ndarray]:
@@ -101,30 +127,32 @@ def _merged(parts: Sequence[Texts]) -> tuple[list[str], np.ndarray]:
 
 
 def _pick(
-    feed: Feed,
-    queue: np.ndarray,
-    group: np.ndarray,
-    value: np.ndarray,
-    groups: list[str],
-    values: list[str],
-    number: int,
-) -> np.ndarray:
-    """Places of the chosen among the offers of one split."""
-    left = np.arange(len(queue))
-    for names, codes in ((groups, group), (values, value)):
+    feed: Feed, offered: _Columns, groups: list[str], values: list[str], number: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Places of the chosen among the offers of one split, and their options where those are drawn up here."""
+    left = np.arange(len(offered.queue))
+    for names, codes in ((groups, offered.group), (values, offered.value)):
         caps = {place: feed.caps[name] for place, name in enumerate(names) if name in feed.caps}
         if caps:
-            left = left[capped(queue[left], codes[left], caps)]
+            left = left[capped(offered.queue[left], codes[left], caps)]
+    queue, group, value, owner, wrong = offered.at(left)
+    way = TASKS[feed.task]
+    most_ratio = MOST_RATIO if feed.balance == "groups" else None
+    if way.wrong is not None:
+        truth = np.array([as_bits(name.split(", ")) for name in values] or [0], dtype=np.int64)[value]
+        places, options = in_quartets(
+            queue, owner, truth, wrong, number, turns=way.turns, most_ratio=most_ratio
+        )
+        return left[places], options
     if feed.balance == "natural":
-        return left[first(queue[left], number)]
+        return left[first(queue, number)], None
     if feed.balance == "values":
         # As many of each value, whatever they are about: one negative for each positive.
-        return left[in_turns_of_values(queue[left], value[left], number)]
-    wanted = TASKS[feed.task].values
-    if wanted:
-        place = np.array([wanted.index(name) if name in wanted else -1 for name in values] or [0])
-        return left[in_sets(queue[left], group[left], place[value[left]], len(wanted), number)]
-    return left[in_turns(queue[left], group[left], number)]
+        return left[in_turns_of_values(queue, value, number)], None
+    if way.values:
+        place = np.array([way.values.index(name) if name in way.values else -1 for name in values] or [0])
+        return left[in_sets(queue, group, place[value], len(way.values), number, most_ratio)], None
+    return left[in_turns(queue, group, number)], None
 
 
 def in_turns_of_values(queue: np.ndarray, value: np.ndarray, number: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 
 from cxreason.audit import Cell, Source, take
 from cxreason.build.offers import Offers
+from cxreason.build.quartets import written
 from cxreason.build.shards import Piece, Shard
 from cxreason.build.work import keep, kept, taken_file, without_collection
 from cxreason.columns import to_array
@@ -140,7 +141,9 @@ def write_shard(job: Writing) -> dict[str, Any]:
     counts: dict[str, dict[str, int]] = {}
     with np.load(piece.choice_file()) as masks:
         for (number, feed), offers in zip(piece.feeds, kept(piece.survey_file()), strict=True):
-            asked = _ask(job, shard, priors, number, feed, offers, np.flatnonzero(masks[str(number)]))
+            drawn = masks[f"{number}.options"].tolist() if TASKS[feed.task].wrong else None
+            wanted = np.flatnonzero(masks[str(number)])
+            asked = _ask(job, shard, priors, number, feed, offers, wanted, drawn)
             counts[str(number)] = {split: len(found) for split, found in asked.items()}
             for split, found in asked.items():
                 rows[split].add(feed.task, found)
@@ -164,11 +167,16 @@ def _ask(
     feed: Feed,
     offers: Offers,
     wanted: np.ndarray,
+    drawn_up: list[list[int]] | None,
 ) -> dict[str, list[tuple[Draft, int, int]]]:
-    """Split -> the drafts of the wanted offers, each with the places of its study and its prior."""
+    """Split -> the drafts of the wanted offers, each with the places of its study and its prior.
+
+    `drawn_up` has the options of each as bits of labels, where the task stands in quartets.
+    """
     task, way, studies, dice = feed.task, TASKS[feed.task], shard.studies, Dice()
     found: dict[str, list[tuple[Draft, int, int]]] = defaultdict(list)
-    for place, topic, company in offers.topics(wanted):
+    options = drawn_up or [[]] * len(wanted)
+    for (place, topic, company), row in zip(offers.topics(wanted), options, strict=True):
         study = studies[place]
         before = priors[place] if priors and way.prior else -1
         split = topic.split or study.split
@@ -180,6 +188,7 @@ def _ask(
             random_for(study, task, topic, job.piece.seed, dice),
             job.frequency[number].get(split) or None,
             [studies[other] for other in company if other >= 0],
+            [written(option) for option in row],
         )
         found[split].append((drawn, place, before))
     return found

@@ -154,6 +154,7 @@ def draft(
     rng: Random,
     frequency: Mapping[str, float] | None = None,
     others: Sequence[Study] = (),
+    options: Sequence[str] = (),
 ) -> Draft:
     """One topic of a study as a question with its answer, without what is the study's own.
 
@@ -165,7 +166,7 @@ def draft(
         raise ValueError(f"study {study.id}: a {task} question needs its prior study {study.prior_id!r}")
     if len(others) != way.company and (others or not topic.alone):
         raise ValueError(f"study {study.id}: a {task} question needs {way.company} others, not {len(others)}")
-    given = Given(EVEN if frequency is None else frequency, prior if way.prior else None, others)
+    given = Given(EVEN if frequency is None else frequency, prior if way.prior else None, others, options)
     asked = way.ask(study, topic, rng, given)
     question = asked.question
     if not question:
@@ -253,9 +254,10 @@ def sample(
     rng: Random,
     frequency: Mapping[str, float] | None = None,
     others: Sequence[Study] = (),
+    options: Sequence[str] = (),
 ) -> Sample:
     """One topic of a study as a whole sample: `draft`, then `complete`."""
-    return complete(draft(study, prior, task, topic, rng, frequency, others), study, prior, task)
+    return complete(draft(study, prior, task, topic, rng, frequency, others, options), study, prior, task)
 
 
 def samples(

@@ -65,6 +65,8 @@ class Given(NamedTuple):
     others: Sequence[Study] = ()
     """Studies of other patients that say other things. Whoever is shown among mine has me among theirs, so
     that each text is right and wrong equally often."""
+    options: Sequence[str] = ()
+    """The options, where a builder drew them up for several studies; the truth is one of them."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class Task:
     """Asks about two examinations of one patient, the earlier one shown first."""
     about_views: bool = False
     """Whether the views of the images would answer the question."""
+    wrong: Callable[[Study], Sequence[str]] | None = None
+    """Where builders draw up the options (`build/quartets.py`): the labels that certainly are not there."""
+    turns: int = 0
+    """How often they ask it of one study at most; 0 = of every topic."""
     company: int = 0
     """How many other studies a question is made with."""
     says: Callable[[Study, Topic], tuple[int, ...]] = lambda study, topic: ()

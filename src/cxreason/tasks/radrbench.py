@@ -2,23 +2,26 @@
 
 binary    Does it show <finding>?            Yes / No
 single    Which finding is in it?            four findings, one of them present
-multiple  Which findings are in it?          four sets of equal size, one of them the present set
+multiple  Which findings are in it?          four sets of two or three out of four findings, one all present
 anomaly   Which findings are in it?          no options: all present findings
 temporal  How did <finding> change?          worsening / stable / improving, from two images
 
 A label of -1 (uncertain) is never asked about, and neither is a label that nobody judged: unknown is not
-absent. Whoever sees only the options must not be able to do better than chance, hence every choice of a
-distractor here.
+absent. Whoever sees only the options must not be able to do better than chance. Builders see to that for
+single and multiple choice: they give four studies the same options, each right for one (`build/quartets.py`).
+Without a builder, wrong options are drawn as often as they are right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from random import Random
 
 from cxreason.answers import labels
 from cxreason.records import Study
 from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled
+from cxreason.text.labels import excludes_no_finding
 from cxreason.text.ontology import FINDINGS, NO_FINDING, implies
 
 CHANGES = ("worsening", "stable", "improving")
@@ -26,7 +29,10 @@ CHANGES = ("worsening", "stable", "improving")
 COURSES = {**dict(zip(CHANGES, CHANGES, strict=True)), "new": "worsening", "resolved": "improving"}
 WITHOUT_COURSE = ("support devices",)
 LABELS = (*FINDINGS, NO_FINDING)
+QUARTET = 4
 SET_SIZES = (2, 3)
+MOST_SETS = 4
+"""So often one study is asked about sets at most: else a few with many findings would be half a test."""
 
 
 def present(study: Study) -> tuple[str, ...]:
@@ -42,11 +48,15 @@ def absent(study: Study, *, with_no_finding: bool = False) -> tuple[str, ...]:
     """The labels known to be 0, in canonical order: the only ones that may stand in a wrong option.
 
     A lung opacity labelled 0 beside a consolidation labelled 1 is a slip of the labeller, and left out.
+    Labels that were mined from reports have no 0 for "no finding": that something is there denies it.
+
+    >>> absent(Study("a", "d", "p", (), labels={"fracture": 1, "edema": 0}), with_no_finding=True)
+    ('edema', 'no finding')
     """
-    known = LABELS if with_no_finding else FINDINGS
     there = present(study)
     implied = {label for label in FINDINGS if any(implies(seen, label) for seen in there)}
-    return tuple(label for label in known if study.labels.get(label) == 0 and label not in implied)
+    known = tuple(label for label in FINDINGS if study.labels.get(label) == 0 and label not in implied)
+    return (*known, NO_FINDING) if with_no_finding and excludes_no_finding(study.labels) else known
 
 
 def is_normal(study: Study) -> bool:
@@ -84,40 +94,54 @@ def ask_yes_no(topic: Topic, rng: Random) -> Asked:
     return shuffled(("Yes", "No"), topic.value.capitalize(), rng, fill={"finding": finding}, subject=finding)
 
 
+def single_wrong(study: Study) -> tuple[str, ...]:
+    return absent(study, with_no_finding=True)
+
+
 def single_topics(study: Study) -> list[Topic]:
-    if len(absent(study, with_no_finding=True)) < 3:
+    if len(single_wrong(study)) < 3:
         return []
     truths = (NO_FINDING,) if is_normal(study) else present(study)
     return [Topic(group=label, value=label, subject=label) for label in truths]
 
 
 def ask_single(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
-    wrong = draw(absent(study, with_no_finding=True), 3, given.frequency, rng)
-    return shuffled((topic.value, *wrong), topic.value, rng)
+    options = given.options or (topic.value, *draw(single_wrong(study), 3, given.frequency, rng))
+    return shuffled(options, topic.value, rng)
 
 
 def multiple_topics(study: Study) -> list[Topic]:
-    truth = present(study)
-    if len(truth) not in SET_SIZES or len(absent(study)) < len(truth):
-        return []
-    return [Topic(group=str(len(truth)), value=", ".join(truth), subject=", ".join(truth))]
+    """Two or three of the present findings, as many as can be asked with what is known to be absent."""
+    there, wrong = present(study), absent(study)
+    return [
+        Topic(group=str(size), value=", ".join(truth), subject=", ".join(truth))
+        for size in SET_SIZES
+        if len(wrong) >= QUARTET - size
+        for truth in combinations(there, size)
+    ]
 
 
 def ask_multiple(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
-    """Four sets in a two-by-two design: each part of the truth is kept or exchanged.
+    """Four sets out of four findings, of which the truth is known to be there and the rest not to be.
 
-    With two distractors that share labels with the truth and one that shares none, every label stands in
-    exactly two options. Had only the distractors been varied, the truth would be the option that shares
-    most with the others, and could be found without looking. All sets are written in canonical order.
+    Every finding stands in equally many of them, or the truth would be the option that shares most with the
+    others, and could be found without looking. All sets are written in canonical order.
     """
-    truth = list(present(study))
-    rng.shuffle(truth)
-    kept, exchanged = truth[:1], truth[1:]
-    others = draw(absent(study), len(truth), given.frequency, rng)
-    rng.shuffle(others)
-    sets = [kept + exchanged, kept + others[1:], others[:1] + exchanged, others]
-    options = [", ".join(sorted(one, key=FINDINGS.index)) for one in sets]
+    truth = topic.value.split(", ")
+    options = given.options or _sets(
+        truth, draw(absent(study), QUARTET - len(truth), given.frequency, rng), rng
+    )
     return shuffled(options, topic.value, rng)
+
+
+def _sets(truth: Sequence[str], wrong: Sequence[str], rng: Random) -> list[str]:
+    """All sets of three, or the pairs that take one finding out of each half."""
+    if len(truth) == 3:
+        sets = list(combinations((*truth, *wrong), 3))
+    else:
+        (kept, exchanged), (first, second) = rng.sample(truth, 2), rng.sample(wrong, 2)
+        sets = [(one, other) for one in (kept, first) for other in (exchanged, second)]
+    return [", ".join(sorted(one, key=FINDINGS.index)) for one in sets]
 
 
 def anomaly_topics(study: Study) -> list[Topic]:
@@ -150,8 +174,8 @@ def ask_temporal(study: Study, topic: Topic, rng: Random, given: Given) -> Asked
 
 TASKS: dict[str, Task] = {
     "binary": Task("choice", binary_topics, ask_binary, values=("yes", "no")),
-    "single": Task("choice", single_topics, ask_single),
-    "multiple": Task("choice", multiple_topics, ask_multiple),
+    "single": Task("choice", single_topics, ask_single, wrong=single_wrong),
+    "multiple": Task("choice", multiple_topics, ask_multiple, wrong=absent, turns=MOST_SETS),
     "anomaly": Task("labels", anomaly_topics, ask_open),
     "temporal": Task("choice", temporal_topics, ask_temporal, values=CHANGES, prior=True),
 }

@@ -101,6 +101,17 @@ def decided(labels: Mapping[str, int]) -> dict[str, int]:
     return {name: value for name, value in taken.items() if value is not None}
 
 
+def excludes_no_finding(labels: Mapping[str, int]) -> bool:
+    """Whether "no finding" is certainly wrong: labelled 0, or something but a device is there.
+
+    >>> excludes_no_finding({"edema": 1}), excludes_no_finding({"support devices": 1})
+    (True, False)
+    """
+    if NO_FINDING in labels:
+        return labels[NO_FINDING] == 0
+    return any(value == 1 and name != "support devices" for name, value in labels.items())
+
+
 def label(report: str, scheme: Scheme = "nih14") -> dict[str, int | None]:
     """Every label of the scheme, spelled as its dataset spells it, from findings and impression.
 
