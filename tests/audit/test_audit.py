@@ -341,7 +341,7 @@ def test_a_test_set_that_was_trained_on_is_found_although_its_splits_say_train(t
     """As the validation of ReXVQA, and what MS-CXR-T has of test images."""
     rng = Random(4)
     for name, numbers in (("training", range(60)), ("benchmark", range(50, 90))):
-        rows = [to_row(binary(number, "train", rng)) for number in numbers]
+        rows = (to_row(binary(number, "train", rng)) for number in numbers)
         (tmp_path / name).mkdir()
         write_parquet(tmp_path / name / "samples.parquet", Sample, rows)
     training, benchmark = (tmp_path / name / "samples.parquet" for name in ("training", "benchmark"))

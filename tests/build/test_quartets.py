@@ -72,7 +72,8 @@ def test_the_order_in_which_offers_come_changes_nothing(drawn):
     orders, owners, truths, wrongs = offered(drawn)
     turned = np.arange(len(orders))[::-1]
     straight, options = in_quartets(orders, owners, truths, wrongs, 40)
-    other, again = in_quartets(*(column[turned] for column in (orders, owners, truths, wrongs)), 40)
+    columns = (orders[turned], owners[turned], truths[turned], wrongs[turned])
+    other, again = in_quartets(*columns, 40)
     assert orders[straight].tolist() == orders[turned][other].tolist()
     assert options.tolist() == again.tolist()
 

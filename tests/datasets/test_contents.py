@@ -15,7 +15,7 @@ def test_rows_of_tables_and_lists_and_what_folders_hold_are_counted(tmp_path):
     (tmp_path / "train.json").write_text(json.dumps([{"q": 1}, {"q": 2}]), encoding="utf-8")
     (tmp_path / "rows.jsonl").write_text("{}\n{}\n\n{}\n", encoding="utf-8")
     (tmp_path / "list.txt").write_text("a\nb\n", encoding="utf-8")
-    write_parquet(tmp_path / "table.parquet", Study, [to_row(Study("a", "d", "p", ()))])
+    write_parquet(tmp_path / "table.parquet", Study, iter([to_row(Study("a", "d", "p", ()))]))
     (tmp_path / "images").mkdir()
     for name in ("1.png", "2.png", ".hidden"):
         (tmp_path / "images" / name).touch()
