@@ -44,8 +44,10 @@ def test_of_every_set_of_options_each_is_right_equally_often(drawn, size, number
     orders, owners, truths, wrongs = offered(drawn, size)
     places, options = in_quartets(orders, owners, truths, wrongs, number, turns=turns)
     right = defaultdict(Counter)
+    letters = Counter()
     for place, row in zip(places.tolist(), options.tolist(), strict=True):
         right[tuple(row)][int(truths[place])] += 1
+        letters[row.index(truths[place])] += 1
         shown = np.bitwise_or.reduce(row)
         assert len(set(row)) == 4
         assert {one.bit_count() for one in row} == {size}
@@ -53,6 +55,7 @@ def test_of_every_set_of_options_each_is_right_equally_often(drawn, size, number
     for row, counts in right.items():
         assert set(counts) == set(row)
         assert len(set(counts.values())) == 1
+    assert len(set(letters.values())) <= 1, "no letter is right more often than another"
     assert len(places) <= number
     assert len(set(places.tolist())) == len(places)
     if turns:

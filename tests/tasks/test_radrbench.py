@@ -134,5 +134,5 @@ def test_options_that_a_builder_drew_up_are_those_that_are_shown():
     (topic,) = TASKS["single"].topics(study)
     options = ("edema", "cardiomegaly", "pneumonia", "consolidation")
     one = one_sample(study, None, "single", topic, Random(0), options=options)
-    assert sorted(one.options) == sorted(options)
+    assert one.options == options, "in their order, which four studies share"
     assert one.options["ABCD".index(one.answer)] == "edema"

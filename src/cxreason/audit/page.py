@@ -10,6 +10,14 @@ from cxreason.audit.guessers import GUESSERS
 from cxreason.audit.options import FAULTS
 from cxreason.evaluation.page import environment
 
+KINDS = {
+    "leak": "Leaks",
+    "fault": "Questions that are wrong in themselves",
+    "blind": "Answered without an image",
+    "balance": "Out of balance",
+}
+"""Kind of a failure -> its heading."""
+
 
 def claim(report: dict[str, Any]) -> str:
     """The verdict in one sentence.
@@ -43,10 +51,15 @@ def tables(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 def render(report: dict[str, Any], title: str) -> str:
     """The page as text."""
+    verdicts: dict[str, list[str]] = defaultdict(list)
+    for line in report["failures"]:
+        kind, _, told = line.partition(": ")
+        verdicts[KINDS[kind]].append(told)
     template = environment(Path(__file__).parent).get_template("audit.html.jinja")
     return template.render(
         title=title,
         claim=claim(report),
+        verdicts=verdicts,
         report=report,
         tables=tables(report),
         guessers=GUESSERS,

@@ -26,7 +26,7 @@ _WORD = re.compile(r"\w+")
 
 
 def words_scorer(known: Sequence[Item]) -> Callable[[Item], Sequence[float]]:
-    """Learns which words make an option right; see `guessers`."""
+    """The option whose words, with those of the question, a classifier has learned to be right."""
     common = _common_words(known)
     rows, features, first = _encode(known, common)
     gold = first[:-1] + np.array([one.gold for one in known], dtype=np.int64)

@@ -64,7 +64,8 @@ def _summary(recipe: BuildRecipe, counts: dict[str, Any]) -> list[str]:
     datasets = {row["dataset"] for row in counts["feeds"]}
     tasks = {row["task"] for row in counts["feeds"]}
     lines = [
-        f"{counts['samples']:,} samples of {len(tasks)} tasks from {len(datasets)} datasets, "
+        f"{counts['samples']:,} samples of {_number(len(tasks), 'task')} from "
+        f"{_number(len(datasets), 'dataset')}, "
         f"made by `cxreason build` with seed {recipe.seed}; `recipe.yaml` says how, `run.json` with what.",
         "",
         "It holds texts and labels of its sources and paths to their images. It may be passed on to nobody "
@@ -73,6 +74,10 @@ def _summary(recipe: BuildRecipe, counts: dict[str, Any]) -> list[str]:
     if counts["not_held"]:
         lines += ["", f"Not here, and so left out: {', '.join(counts['not_held'])}."]
     return lines
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _table(recipe: BuildRecipe, counts: dict[str, Any]) -> list[str]:

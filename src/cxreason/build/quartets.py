@@ -3,13 +3,14 @@
     >>> orders, owners = np.arange(4, dtype=np.uint64), np.arange(4)
     >>> truths = np.array([1, 2, 4, 8])
     >>> places, options = in_quartets(orders, owners, truths, 15 - truths, number=100)
-    >>> sorted(places.tolist()), options[0].tolist()
+    >>> sorted(places.tolist()), sorted(options[0].tolist())
     ([0, 1, 2, 3], [1, 2, 4, 8])
 
 A quartet is four labels, all of which are known of a study: some are there, the others certainly are not. The
 options of a question are sets of labels of one quartet, equally many in each. Four studies of which four
-different sets are true make a circle: they are asked the same options. So each option is right as often as
-any other beside it, and whoever reads the options alone, however cleverly, is at chance.
+different sets are true make a circle: they are asked the same options in the same order. So each option, and
+each letter, is right as often as any other beside it, and whoever reads the question alone, however cleverly,
+is at chance.
 
 An offer is a study with a true set, and what is certainly not there: `truths` and `wrongs` have a bit for
 each label. What fits into no circle is not asked. Labels take turns, the least asked first, and a label that
@@ -62,8 +63,14 @@ def in_quartets(
     else:
         circles = _evened(table, number // SIDES, most_ratio)
     places = np.array([place for circle in circles for place in circle.places], dtype=np.int64)
-    options = [circle.options for circle in circles for _ in circle.places]
+    options = [_mixed(circle, orders) for circle in circles for _ in circle.places]
     return places, np.array(options, dtype=np.int64).reshape(-1, SIDES)
+
+
+def _mixed(circle: _Circle, orders: np.ndarray) -> np.ndarray:
+    """The options of a circle in an order that is drawn by dice of its own."""
+    dice = np.random.default_rng(sorted(orders[list(circle.places)].tolist()))
+    return dice.permutation(circle.options)
 
 
 def as_bits(labels: Iterable[str]) -> int:

@@ -17,7 +17,7 @@ from cxreason.build.choosing import MOST_RATIO, in_sets, in_turns
 from cxreason.build.paths import BuildError, relocate
 from cxreason.build.quartets import as_bits, in_quartets, written
 from cxreason.records import Sample, Study, content_id, to_row
-from cxreason.tasks import TASKS, Topic, random_for, sample
+from cxreason.tasks import RADRBENCH, TASKS, Topic, random_for, sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,7 +137,8 @@ def choose_all(
             most = min(caps, default=len(queue))
             options: tuple[tuple[str, ...], ...] = ()
             if TASKS[task].wrong is None:
-                chosen = choose(queue, most, TASKS[task].values)
+                # What other tasks ask about need not come equally often: sections of reports, for one.
+                chosen = choose(queue, most, TASKS[task].values, MOST_RATIO if task in RADRBENCH else None)
             else:
                 chosen, options = choose_in_quartets(queue, most, TASKS[task].turns)
             right = Counter(label for one in chosen for label in one.topic.value.split(", "))
@@ -145,7 +146,12 @@ def choose_all(
     return result
 
 
-def choose(candidates: Sequence[Candidate], number: int, values: Sequence[str] = ()) -> list[Candidate]:
+def choose(
+    candidates: Sequence[Candidate],
+    number: int,
+    values: Sequence[str] = (),
+    most_ratio: float | None = None,
+) -> list[Candidate]:
     """At most `number` candidates, the groups taking turns: see `choosing`.
 
     With `values` a turn takes one candidate of each value.
@@ -158,7 +164,7 @@ def choose(candidates: Sequence[Candidate], number: int, values: Sequence[str] =
     if values:
         number_of = {value: place for place, value in enumerate(values)}
         known = np.array([number_of.get(one.topic.value, -1) for one in candidates], dtype=np.int64)
-        places = in_sets(orders, groups, known, len(values), number, MOST_RATIO)
+        places = in_sets(orders, groups, known, len(values), number, most_ratio)
     else:
         places = in_turns(orders, groups, number)
     return [candidates[place] for place in places]

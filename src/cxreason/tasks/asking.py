@@ -66,7 +66,8 @@ class Given(NamedTuple):
     """Studies of other patients that say other things. Whoever is shown among mine has me among theirs, so
     that each text is right and wrong equally often."""
     options: Sequence[str] = ()
-    """The options, where a builder drew them up for several studies; the truth is one of them."""
+    """The options in their order, where a builder drew them up for several studies. The truth is one of
+    them."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,15 @@ def shuffled(options: Iterable[str], truth: str, rng: Random, **more) -> Asked:
     """
     order = list(options)
     rng.shuffle(order)
-    if len(set(order)) < len(order):
-        raise ValueError(f"two options are the same: {order}")
-    return Asked(tuple(order), letters(order)[order.index(truth)], **more)
+    return in_order(order, truth, **more)
+
+
+def in_order(options: Sequence[str], truth: str, **more) -> Asked:
+    """A choice among the options in the order that they have.
+
+    >>> in_order(("Yes", "No"), "No").answer
+    'B'
+    """
+    if len(set(options)) < len(options):
+        raise ValueError(f"two options are the same: {options}")
+    return Asked(tuple(options), letters(options)[options.index(truth)], **more)

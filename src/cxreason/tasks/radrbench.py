@@ -20,7 +20,7 @@ from random import Random
 
 from cxreason.answers import labels
 from cxreason.records import Study
-from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled
+from cxreason.tasks.asking import Asked, Given, Task, Topic, in_order, shuffled
 from cxreason.text.labels import excludes_no_finding
 from cxreason.text.ontology import FINDINGS, NO_FINDING, implies
 
@@ -106,8 +106,9 @@ def single_topics(study: Study) -> list[Topic]:
 
 
 def ask_single(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
-    options = given.options or (topic.value, *draw(single_wrong(study), 3, given.frequency, rng))
-    return shuffled(options, topic.value, rng)
+    if given.options:
+        return in_order(given.options, topic.value)
+    return shuffled((topic.value, *draw(single_wrong(study), 3, given.frequency, rng)), topic.value, rng)
 
 
 def multiple_topics(study: Study) -> list[Topic]:
@@ -127,11 +128,11 @@ def ask_multiple(study: Study, topic: Topic, rng: Random, given: Given) -> Asked
     Every finding stands in equally many of them, or the truth would be the option that shares most with the
     others, and could be found without looking. All sets are written in canonical order.
     """
+    if given.options:
+        return in_order(given.options, topic.value)
     truth = topic.value.split(", ")
-    options = given.options or _sets(
-        truth, draw(absent(study), QUARTET - len(truth), given.frequency, rng), rng
-    )
-    return shuffled(options, topic.value, rng)
+    wrong = draw(absent(study), QUARTET - len(truth), given.frequency, rng)
+    return shuffled(_sets(truth, wrong, rng), topic.value, rng)
 
 
 def _sets(truth: Sequence[str], wrong: Sequence[str], rng: Random) -> list[str]:
