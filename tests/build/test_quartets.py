@@ -89,6 +89,13 @@ def test_what_nobody_can_be_asked_beside_is_left_out():
     assert sorted(places.tolist()) == [0, 1, 2, 3]
 
 
+def test_the_same_options_come_first_in_turn():
+    truths = np.tile([1, 2, 4, 8], 40)
+    _, options = in_quartets(np.arange(160, dtype=np.uint64), np.arange(160), truths, 15 - truths, 160)
+    assert set(Counter(options[:, 0].tolist()).values()) == {40}
+    assert len({tuple(row) for row in options.tolist()}) > 8, "and not always in the same order after it"
+
+
 def test_bits_are_written_in_canonical_order():
     assert written(as_bits(["fracture", "cardiomegaly"])) == "cardiomegaly, fracture"
 

@@ -63,14 +63,23 @@ def in_quartets(
     else:
         circles = _evened(table, number // SIDES, most_ratio)
     places = np.array([place for circle in circles for place in circle.places], dtype=np.int64)
-    options = [_mixed(circle, orders) for circle in circles for _ in circle.places]
+    options = [shown for circle, shown in zip(circles, _mixed(circles), strict=True) for _ in circle.places]
     return places, np.array(options, dtype=np.int64).reshape(-1, SIDES)
 
 
-def _mixed(circle: _Circle, orders: np.ndarray) -> np.ndarray:
-    """The options of a circle in an order that is drawn by dice of its own."""
-    dice = np.random.default_rng(sorted(orders[list(circle.places)].tolist()))
-    return dice.permutation(circle.options)
+def _mixed(circles: Sequence[_Circle]) -> list[np.ndarray]:
+    """The options of each circle in an order that is drawn.
+
+    Circles with the same options take turns, so that each option is first, and last, equally often.
+    """
+    met: Counter[tuple[int, ...]] = Counter()
+    orders = []
+    for circle in circles:
+        rounds, turn = divmod(met[circle.options], SIDES)
+        drawn = np.random.default_rng([rounds, *circle.options]).permutation(circle.options)
+        orders.append(np.roll(drawn, turn))
+        met[circle.options] += 1
+    return orders
 
 
 def as_bits(labels: Iterable[str]) -> int:
