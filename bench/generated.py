@@ -40,7 +40,9 @@ def _pool() -> tuple[list[str], list[str], list[dict[str, int]]]:
 
 
 def _text(rng: Random, least: int, most: int) -> str:
-    return " ".join(rng.choices(_pool()[0], k=rng.randint(least, most)))
+    pool, chance = _pool()[0], rng.random
+    number = least + int(chance() * (most - least + 1))
+    return " ".join([pool[int(chance() * len(pool))] for _ in range(number)])
 
 
 def report(findings: float = 1.0, changed: float = 0.35, length: int = 9) -> Maker:
@@ -152,9 +154,9 @@ MIMIC_VIEWS = views((("PA", "LATERAL"), 0.45), (("AP",), 0.4), (("PA", "LL", "LA
 CHEXPERT_VIEWS = views((("AP",), 0.6), (("PA", "LATERAL"), 0.2), (("PA",), 0.2))
 # Name -> studies, studies of one patient, what they hold. Sizes: those of the owners, or a little above.
 WORLD: dict[str, tuple[int, int, tuple[Maker, ...]]] = {
-    "mimic-cxr": (227_835, 4, (MIMIC_VIEWS, report(0.86, 0.5), labelled())),
-    "chexpert": (187_641, 3, (CHEXPERT_VIEWS, labelled())),
-    "chexpert-plus": (187_641, 3, (CHEXPERT_VIEWS, report(0.3, 0.85, 12), labelled())),
+    "mimic-cxr": (227_835, 4, (MIMIC_VIEWS, report(0.92, 0.5, 14), labelled())),
+    "chexpert": (196_000, 3, (CHEXPERT_VIEWS, labelled())),
+    "chexpert-plus": (196_000, 3, (CHEXPERT_VIEWS, report(0.33, 0.92, 18), labelled())),
     "rexgradient": (160_000, 2, (views(ONE, FRONTAL), report(1.0, 0.1))),
     "rexvqa": (150_000, 2, (views(ONE, FRONTAL), asked(5))),
     "chestx-ray14": (112_120, 4, (views(ONE, FRONTAL), labelled(*NIH, normal=0.5))),
@@ -170,7 +172,7 @@ WORLD: dict[str, tuple[int, int, tuple[Maker, ...]]] = {
     "slake": (160, 1, (views(ONE), asked(8))),
     "vqa-med-2019": (120, 1, (views(ONE), asked(1, closed=False))),
     "pmc-vqa": (800, 1, (views(ONE), asked(1))),
-    "radqa": (1_200, 1, (narrated(4, 8), asked(5))),
+    "radqa": (1_300, 1, (narrated(4, 8), asked(5))),
     "ms-cxr-t": (2_800, 2, (views(ONE), compared)),
     "ms-cxr": (1_300, 1, (views(ONE), boxed(*FINDINGS[:8], chance=1.0))),
     "vindr-cxr": (34_000, 1, (views(ONE), boxed(*VINDR, chance=0.6))),
@@ -194,8 +196,8 @@ def _reader(name: str, share: float) -> Callable[..., Iterator[Study]]:
     number, of_patient, makers = WORLD[name]
 
     def read(folder: Path, *parents: Path) -> Iterator[Study]:
+        rng = Random(name)
         for index in range(max(of_patient * 4, round(number * share))):
-            rng = Random(f"{name} {index}")
             patient, visit = divmod(index, of_patient)
             fields: dict[str, Any] = {}
             for make in makers:

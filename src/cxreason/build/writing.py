@@ -5,26 +5,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from cxreason.audit import Cell, Source, take
-from cxreason.build.offers import Offers
 from cxreason.build.quartets import written
 from cxreason.build.shards import Piece, Shard
 from cxreason.build.work import keep, kept, taken_file, without_collection
 from cxreason.columns import to_array
 from cxreason.records import Sample, Study, schema
 from cxreason.rows import partial, replace_whole, write_json
-from cxreason.tasks import TASKS, Dice, Draft, Shown, draft, of_study, random_for, shown
-
-if TYPE_CHECKING:
-    from cxreason.settings import Feed
+from cxreason.tasks import TASKS, Dice, Draft, Shown, Topic, draft, of_study, random_for, shown
 
 NEVER_TWICE = ("id", "answer")
 """Columns whose values hardly repeat."""
@@ -60,23 +57,22 @@ class Rows:
         self._shown: list[Shown] = []
         self._numbers: dict[tuple, int] = {}
         self._ways: list[int] = []
-        self._tasks: list[tuple[str, int]] = []
+        self._tasks: list[str] = []
 
-    def add(self, task: str, asked: Sequence[tuple[Draft, int, int]]) -> None:
-        """Drafts of one task, each with the places of its study and its prior; -1 where it has none."""
-        way, numbers, studies = TASKS[task], self._numbers, self._studies
-        self._tasks.append((task, len(asked)))
-        for drawn, place, before in asked:
-            key = (place, drawn.images, way.prior, way.about_views)
-            number = numbers.get(key)
-            if number is None:
-                number = numbers[key] = len(numbers)
-                prior = studies[before] if before >= 0 else None
-                self._shown.append(shown(drawn.images, studies[place], prior, task))
-            self._ways.append(number)
-            self._places.append(place)
-            self._priors.append(before)
-            self._drafts.append(drawn)
+    def add(self, task: str, drawn: Draft, place: int, before: int) -> None:
+        """A draft of a task with the places of its study and of the prior; -1 where it has none."""
+        way = TASKS[task]
+        key = (place, drawn.images, way.prior, way.about_views)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._numbers)
+            prior = self._studies[before] if before >= 0 else None
+            self._shown.append(shown(drawn.images, self._studies[place], prior, task))
+        self._ways.append(number)
+        self._places.append(place)
+        self._priors.append(before)
+        self._drafts.append(drawn)
+        self._tasks.append(task)
 
     def table(self, split: str) -> Any:
         """The rows with the fields of `Sample`, texts that repeat as dictionaries."""
@@ -84,7 +80,7 @@ class Rows:
 
         kinds, hints = schema(Sample), get_type_hints(Sample)
         own: dict[str, Sequence[Any]] = dict(zip(Draft._fields, zip(*self._drafts, strict=True), strict=True))
-        own["task"] = [task for task, number in self._tasks for _ in range(number)]
+        own["task"] = self._tasks
         shared = self._shared()
         nowhere = np.zeros(len(self._drafts), dtype=np.int32)
         columns = []
@@ -136,17 +132,11 @@ def write_shard(job: Writing) -> dict[str, Any]:
         return json.loads(job.done_file().read_text(encoding="utf-8"))
     piece = job.piece
     shard = piece.shard()
-    priors = shard.priors() if any(TASKS[feed.task].prior for _, feed in piece.feeds) else None
     rows: dict[str, Rows] = defaultdict(lambda: Rows(shard.studies))
-    counts: dict[str, dict[str, int]] = {}
-    with np.load(piece.choice_file()) as masks:
-        for (number, feed), offers in zip(piece.feeds, kept(piece.survey_file()), strict=True):
-            drawn = masks[f"{number}.options"].tolist() if TASKS[feed.task].wrong else None
-            wanted = np.flatnonzero(masks[str(number)])
-            asked = _ask(job, shard, priors, number, feed, offers, wanted, drawn)
-            counts[str(number)] = {split: len(found) for split, found in asked.items()}
-            for split, found in asked.items():
-                rows[split].add(feed.task, found)
+    counts: dict[str, Counter[str]] = {str(number): Counter() for number, _ in piece.feeds}
+    for number, task, drawn, place, before in _ask(job, shard):
+        rows[drawn.split].add(task, drawn, place, before)
+        counts[number][drawn.split] += 1
     hashes = {}
     for split, found in sorted(rows.items()):
         file = job.out / "samples" / f"{split}-{piece.name}.parquet"
@@ -159,39 +149,31 @@ def write_shard(job: Writing) -> dict[str, Any]:
     return done
 
 
-def _ask(
-    job: Writing,
-    shard: Shard,
-    priors: list[int] | None,
-    number: int,
-    feed: Feed,
-    offers: Offers,
-    wanted: np.ndarray,
-    drawn_up: list[list[int]] | None,
-) -> dict[str, list[tuple[Draft, int, int]]]:
-    """Split -> the drafts of the wanted offers, each with the places of its study and its prior.
+def _ask(job: Writing, shard: Shard) -> Iterator[tuple[str, str, Draft, int, int]]:
+    """(feed, task, draft, place of the study, place of its prior) for every offer that was chosen.
 
-    `drawn_up` has the options of each as bits of labels, where the task stands in quartets.
+    All that is asked of a study comes together: its report is cut once, and stays where the processor has it.
     """
-    task, way, studies, dice = feed.task, TASKS[feed.task], shard.studies, Dice()
-    found: dict[str, list[tuple[Draft, int, int]]] = defaultdict(list)
-    options = drawn_up or [[]] * len(wanted)
-    for (place, topic, company), row in zip(offers.topics(wanted), options, strict=True):
+    piece, studies, dice = job.piece, shard.studies, Dice()
+    priors = shard.priors() if any(TASKS[feed.task].prior for _, feed in piece.feeds) else None
+    asked: list[tuple[int, int, str, Topic, list[int], list[int]]] = []
+    with np.load(piece.choice_file()) as masks:
+        for (number, feed), offers in zip(piece.feeds, kept(piece.survey_file()), strict=True):
+            wanted = np.flatnonzero(masks[str(number)])
+            # Where a task stands in quartets, its options were drawn with the choice.
+            drawn = masks[f"{number}.options"].tolist() if TASKS[feed.task].wrong else [[]] * len(wanted)
+            for (place, topic, company), options in zip(offers.topics(wanted), drawn, strict=True):
+                asked.append((place, number, feed.task, topic, company, options))
+    asked.sort(key=itemgetter(0))
+    for place, number, task, topic, company, options in asked:
         study = studies[place]
-        before = priors[place] if priors and way.prior else -1
-        split = topic.split or study.split
-        drawn = draft(
-            study,
-            studies[before] if before >= 0 else None,
-            task,
-            topic,
-            random_for(study, task, topic, job.piece.seed, dice),
-            job.frequency[number].get(split) or None,
-            [studies[other] for other in company if other >= 0],
-            [written(option) for option in row],
-        )
-        found[split].append((drawn, place, before))
-    return found
+        before = priors[place] if priors and TASKS[task].prior else -1
+        prior = studies[before] if before >= 0 else None
+        rng = random_for(study, task, topic, piece.seed, dice)
+        often = job.frequency[number].get(topic.split or study.split) or None
+        others = [studies[other] for other in company if other >= 0]
+        drawn = draft(study, prior, task, topic, rng, often, others, list(map(written, options)))
+        yield str(number), task, drawn, place, before
 
 
 def _write(file: Path, table: Any) -> str:

@@ -29,9 +29,8 @@ class Dice(Random):
 
     def seed(self, a: Any = "", version: int = 2) -> None:
         """Take up the dice of another text."""
-        self._text = str(a)
-        self._times = 0
-        self._left = _hashed(self._text)
+        self._text = a if isinstance(a, str) else str(a)
+        self._times = self._left = 0  # not hashed before the first throw: many questions need none
 
     def below(self, number: int) -> int:
         """One of so many numbers, from 0 on.

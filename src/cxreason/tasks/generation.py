@@ -68,7 +68,14 @@ def _local(study: Study, section: str, compared: bool) -> list[Topic]:
 
 
 def ask_section(
-    study: Study, topic: Topic, rng: Random, given: Given, *, section: str, compared: bool = False
+    study: Study,
+    topic: Topic,
+    rng: Random,
+    given: Given,
+    *,
+    section: str,
+    compared: bool = False,
+    indication: bool = False,
 ) -> Asked:
     """A section, or what it says of the region of the topic, with or without what it compares with."""
     text = section_of(study, section)
@@ -77,7 +84,9 @@ def ask_section(
         text = " ".join(said if compared else filter(None, map(sentence_without_comparison, said)))
     elif not compared:
         text = without_comparison(text)
-    fill = {"indication": " ".join(study.indication.split()), "region": topic.subject}
+    fill = {"region": topic.subject} if topic.subject else {}
+    if indication:
+        fill["indication"] = " ".join(study.indication.split())
     return Asked((), report_answer.write(text), fill=fill, subject=topic.subject)
 
 
@@ -110,7 +119,8 @@ def ask_caption(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
 
 def _section(section: str, title: str, *, indication: bool = False) -> Task:
     topics = partial(_alone, section=section, indication=indication)
-    return Task("report", topics, partial(ask_section, section=section), title=title)
+    ask = partial(ask_section, section=section, indication=indication)
+    return Task("report", topics, ask, title=title)
 
 
 def _region(section: str, title: str, *, compared: bool = False) -> Task:
