@@ -95,9 +95,13 @@ class Feed(BaseModel, extra="forbid", frozen=True):
 class AuditSettings(BaseModel, extra="forbid", frozen=True):
     """How strict the audit of a build is."""
 
-    margin: float = Field(0.02, ge=0, description="so far above chance a blind guesser is harmless")
-    most: int = Field(5000, ge=1, description="samples of each dataset, task and side that are guessed")
-    most_ratio: float | None = Field(
-        2.0, ge=1, description="most frequent label to the rarest; null = labels as they come"
+    margin: float = Field(default=0.02, ge=0, description="so far above chance a blind guesser is harmless")
+    most: int = Field(
+        default=5000, ge=1, description="samples of each dataset, task and side that are guessed"
     )
-    hash_images: bool = Field(True, description="compare images by their pixels too, which takes a while")
+    most_ratio: float | None = Field(
+        default=2.0, ge=1, description="most frequent label to the rarest; null = labels as they come"
+    )
+    hash_images: bool = Field(
+        default=True, description="compare images by their pixels too, which takes a while"
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cxreason.mining import filters
-from cxreason.mining.duplicates import NUM_BANDS, Duplicates
+from cxreason.mining.duplicates import NUM_BANDS, Duplicates, _slots
 from cxreason.mining.filters import Candidate
 from cxreason.recipes import MineFilters
 from cxreason.records import Sample
@@ -160,4 +160,4 @@ def test_the_counters_never_run_over():
     for _ in range(300):
         known.remember("g", CHAIN)
     assert known.find("g", CHAIN).startswith("duplicate")
-    assert len(known._slots("g", CHAIN)) == NUM_BANDS
+    assert len(_slots("g", CHAIN)) == NUM_BANDS

@@ -9,8 +9,9 @@ import pytest
 
 from cxreason.mining import filters
 from cxreason.mining import prose_words as words
+from cxreason.mining.digest import digest
 from cxreason.mining.engines import RulesEngine
-from cxreason.mining.prose import digest, mine_prose
+from cxreason.mining.prose import mine_prose
 from cxreason.phantom.generate import studies
 from cxreason.phantom.visit import DEEP, TINY, World
 from cxreason.recipes import MineFilters
@@ -104,9 +105,9 @@ def every(slot, **slots):
     for finding in FINDINGS:
         one = words.one(finding)
         known = {"one": one, "noun": words.finding_noun(finding), "region": "the lungs"}
-        known |= {"list": f"{one} or edema", "options": f"{one}, edema with a fracture or a nodule"}
+        known |= {"list": f"{one} or edema", "options": f"{one}, edema with a fracture or a nodule"} | slots
         for sentence in slot:
-            yield sentence.format(**known, **slots)
+            yield sentence.format(**known)
 
 
 def test_what_is_said_before_looking_and_of_what_is_silent_asserts_nothing():
@@ -115,7 +116,8 @@ def test_what_is_said_before_looking_and_of_what_is_silent_asserts_nothing():
     for task in ("binary", "single", "multiple", "anomaly", "temporal"):
         openings += every(told[task]["problem"])
         openings += every(told[task].get("plan", []))
-    openings += every(told["multiple"]["fails"], Letters="Options A and B", each_name="each name", do="do")
+    for sets, fall in (("options A and B", "fall"), ("option A", "falls")):
+        openings += every(told["multiple"]["fails"]["silent"], options=sets, fall=fall)
     openings += every(told["silent"] + told["silent_options"])
     openings += every(told["temporal"]["none_first"] + told["temporal"]["none_second"])
     assert [(line, observe(line)) for line in openings if observe(line)] == []
@@ -137,7 +139,7 @@ def test_every_concept_is_read_back_as_it_was_told(side, severity):
             location = f"{side} {zone} lung".strip() if zone else ""
             seen = Observation(concept, "present", location, side, severity)
             for seed in range(2):
-                sentence = words.say_present(seen, random.Random(seed))
+                sentence = words.say_present(seen, words.Voice(str(seed)))
                 read = [one for one in observe(sentence) if implies(one.finding, concept)]
                 assert read, f"{concept}: {sentence}"
                 assert all(one.status == "present" for one in read), sentence
@@ -150,10 +152,23 @@ def test_every_concept_is_read_back_as_it_was_told(side, severity):
 def test_every_denial_is_read_back_as_denying_just_that():
     for finding in FINDINGS:
         for seed in range(8):
-            (sentence,) = words.say_absent([finding], random.Random(seed))
+            (sentence,) = words.say_absent([finding], words.Voice(str(seed)))
             read = observe(sentence)
             assert {one.status for one in read} == {"absent"}, sentence
             assert {one.finding for one in read} <= {finding, "pleural thickening"}, sentence
+
+
+def test_no_word_that_joins_sentences_changes_what_they_say():
+    told = words.wording()
+    joins = {join for joins in (*told["join"].values(), told["binary"]["accompanying"]) for join in joins}
+    sentences = [line for lines in told["absent"]["normal"].values() for line in lines]
+    sentences += [*told["absent"]["heart"], *told["absent"]["lungs"]]
+    sentences += [line.format(list="fracture or nodule") for line in told["absent"]["listed"]]
+    sentences += [line.format(degree="mildly ") for lines in told["own"].values() for line in lines]
+    for join in sorted(joins):
+        for sentence in sentences:
+            joined = words.joined(join, sentence)
+            assert [one[:6] for one in observe(joined)] == [one[:6] for one in observe(sentence)], joined
 
 
 def binary(report: str, finding: str, answer: str = "A") -> Sample:

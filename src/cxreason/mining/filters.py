@@ -15,7 +15,6 @@ own: `unread` (there is no report), `uncertain` (the report hedges), `empty` (th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -25,7 +24,7 @@ import yaml
 
 from cxreason.evaluation.radrscore import NORMAL_WORTH, facts_of
 from cxreason.records import Sample
-from cxreason.text.matching import Verdict, decide
+from cxreason.text.matching import judge as relation_of
 from cxreason.text.sections import sentences
 from cxreason.text.statements import stated
 
@@ -71,17 +70,30 @@ def judge(
     """
     readings, unfounded = factuality(candidate.reasoning, sample.facts, wanted.reading)
     share = readings.get(wanted.reading)
-    found = [
+    leak, comparison = _find_wordings(candidate.reasoning)
+    found = (
         find_disagreement(candidate.answer, sample.answer),
         "evidence: it points at no sentence" if wanted.evidence and not candidate.evidence else "",
-        find_leak(candidate.reasoning),
-        "" if sample.task == "temporal" or sample.prior_report else find_comparison(candidate.reasoning),
+        leak,
+        "" if sample.task == "temporal" or sample.prior_report else comparison,
         find_length(candidate.reasoning, wanted.min_words, wanted.max_words),
         "" if share is not None and share >= wanted.factuality else unfounded,
-    ]
-    if duplicates is not None and not any(found):
-        found.append(duplicates.find(group(sample.task, candidate.answer), candidate.reasoning))
-    return Judgement(tuple(reason for reason in found if reason), readings)
+    )
+    judgement = Judgement(tuple(reason for reason in found if reason), readings)
+    return judgement if duplicates is None else unless_repeated(sample, candidate, judgement, duplicates)
+
+
+def unless_repeated(
+    sample: Sample, candidate: Candidate, judgement: Judgement, duplicates: Duplicates
+) -> Judgement:
+    """The last filter, which needs to know all that was kept before; one that nothing else dropped counts.
+
+    unless_repeated(sample, chain, judge(sample, chain, MineFilters()), Duplicates(20))
+    """
+    if judgement.reasons:
+        return judgement
+    repeated = duplicates.find(group(sample.task, candidate.answer), candidate.reasoning)
+    return Judgement((repeated,), judgement.readings) if repeated else judgement
 
 
 def group(task: str, answer: str) -> str:
@@ -106,7 +118,7 @@ def find_leak(reasoning: str) -> str:
     >>> find_leak("The report says edema.")
     "leak: says 'report'"
     """
-    return next((found for one in _spoken(reasoning) if (found := _wording_in("leak", one))), "")
+    return _find_wordings(reasoning)[0]
 
 
 def find_comparison(reasoning: str) -> str:
@@ -115,7 +127,7 @@ def find_comparison(reasoning: str) -> str:
     >>> find_comparison("The effusion is unchanged."), find_comparison("Compare both sides.")
     ("comparison: says 'unchanged'", '')
     """
-    return next((found for one in _spoken(reasoning) if (found := _wording_in("comparison", one))), "")
+    return _find_wordings(reasoning)[1]
 
 
 def find_length(reasoning: str, fewest: int, most: int) -> str:
@@ -132,14 +144,26 @@ def find_length(reasoning: str, fewest: int, most: int) -> str:
 
 @lru_cache(maxsize=16)
 def _spoken(reasoning: str) -> tuple[str, ...]:
-    return tuple(sentence for _, sentence in sentences(reasoning))
+    return tuple([sentence for _, sentence in sentences(reasoning)])
 
 
-@lru_cache(maxsize=65_536)
-def _wording_in(name: str, sentence: str) -> str:
+def _find_wordings(reasoning: str) -> tuple[str, str]:
+    """The first leak and the first comparison of a chain, each in words or empty."""
+    leak = comparison = ""
+    for sentence in _spoken(reasoning):
+        found = _wordings_in(sentence)
+        leak, comparison = leak or found[0], comparison or found[1]
+    return leak, comparison
+
+
+@lru_cache(maxsize=32_768)
+def _wordings_in(sentence: str) -> tuple[str, str]:
     """What a sentence is dropped for; remembered, because chains share most of their sentences."""
-    found = _wordings()[name].search(sentence)
-    return f"{name}: says {found.group().lower()!r}" if found else ""
+    leak, comparison = (_wordings()[name].search(sentence) for name in ("leak", "comparison"))
+    return (
+        f"leak: says {leak.group().lower()!r}" if leak else "",
+        f"comparison: says {comparison.group().lower()!r}" if comparison else "",
+    )
 
 
 @cache
@@ -163,20 +187,16 @@ def factuality(reasoning: str, facts: str, reading: Reading) -> tuple[dict[Readi
     claims = stated(spoken)
     if not claims:
         return {}, "factuality: the chain observes nothing"
-    verdicts = [decide(claim, known) for claim in claims]
-    shares: dict[Reading, float] = {name: _share(verdicts, name) for name in READINGS}
-    wrong = next((one for one in verdicts if not _worth(one, reading)), None)
-    if wrong is None:
+    relations = [relation_of(claim, known) for claim in claims]
+    supported, normal = relations.count("supported"), relations.count("unmentioned_normal")
+    shares: dict[Reading, float] = {
+        name: (supported + NORMAL_WORTH[name] * normal) / len(claims) for name in READINGS
+    }
+    if supported == len(claims):
         return shares, ""
-    where = next(sentence for sentence in spoken if wrong.claim in stated([sentence]))
-    return shares, f"factuality: {wrong.relation.replace('_', ' ')}: {where}"
-
-
-def _worth(verdict: Verdict, reading: Reading) -> float:
-    if verdict.relation == "unmentioned_normal":
-        return NORMAL_WORTH[reading]
-    return float(verdict.relation == "supported")
-
-
-def _share(verdicts: Sequence[Verdict], reading: Reading) -> float:
-    return sum(_worth(verdict, reading) for verdict in verdicts) / len(verdicts)
+    accepted = {"supported", "unmentioned_normal"} if NORMAL_WORTH[reading] else {"supported"}
+    for claim, relation in zip(claims, relations, strict=True):
+        if relation not in accepted:
+            where = next(sentence for sentence in spoken if claim in stated([sentence]))
+            return shares, f"factuality: {relation.replace('_', ' ')}: {where}"
+    return shares, ""

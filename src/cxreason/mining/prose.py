@@ -10,29 +10,27 @@ in the report. How it is worded is data: `prose.yaml`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from random import Random
 from typing import Any
 
 from cxreason.answers.dialects import letters
 from cxreason.mining import prose_words as words
+from cxreason.mining.digest import digest, in_text, lung_findings
+from cxreason.mining.prose_words import Voice
 from cxreason.mining.rules import (
     Evidence,
     Mined,
     Step,
     _kept,
     _named,
-    _read,
     change_between,
     conclude,
-    gather,
     plan,
 )
 from cxreason.records import Sample, content_id
 from cxreason.text.observations import Observation
-from cxreason.text.ontology import FINDINGS, NO_FINDING, ancestors, implies
-from cxreason.text.vocabulary import groups
+from cxreason.text.ontology import NO_FINDING, implies
 
 ORDER = ("heart", "lungs", "pleura", "bones", "devices", "abdomen")
 MOST_AROUND = 2
@@ -40,22 +38,7 @@ MOST_AROUND = 2
 MOST_IN_REGION = 4
 WITHOUT_KINDS = ("cardiomegaly", "pleural other", "support devices")
 """Findings of which nobody says that something narrower counts as one."""
-
-
-@dataclass(frozen=True)
-class Digest:
-    """What a report says, each thing once: what is there, and what it denies."""
-
-    present: tuple[Observation, ...]
-    denied: dict[str, Observation]
-    """Of the 13: finding -> the first observation that denies it on both sides."""
-
-    def of_region(self, region: str) -> list[Observation]:
-        return [seen for seen in self.present if words.nouns()[seen.finding].region == region]
-
-    def clear_lungs(self) -> bool:
-        """Whether everything is denied that "the lungs are clear" denies."""
-        return set(groups()["@lungs"]) <= set(self.denied) and not self.of_region("lungs")
+MOST_MERGED_WORDS = 20
 
 
 def mine_prose(sample: Sample) -> Mined:
@@ -67,8 +50,8 @@ def mine_prose(sample: Sample) -> Mined:
     'A'
     """
     steps = _plan(sample.question, sample.options, tuple(sample.labels))
-    evidence = gather(steps, sample.report)
-    earlier = gather(steps, sample.prior_report) if sample.task == "temporal" else {}
+    evidence = digest(sample.report).evidence(steps)
+    earlier = digest(sample.prior_report).evidence(steps) if sample.task == "temporal" else {}
     doubtful = [one.finding for one in (*evidence.values(), *earlier.values()) if one.status == "uncertain"]
     if doubtful:
         return Mined(problem=f"uncertain: {doubtful[0]}")
@@ -79,7 +62,7 @@ def mine_prose(sample: Sample) -> Mined:
     chain.write()
     if not chain.rests_on:
         return Mined(answer=answer, problem="evidence: nothing is said of what the question turns on")
-    sentences = tuple(dict.fromkeys(seen.sentence for seen in sorted(chain.rests_on, key=_in_text)))
+    sentences = tuple(dict.fromkeys(seen.sentence for seen in sorted(chain.rests_on, key=in_text)))
     return Mined(" ".join(chain.sentences), sentences, answer)
 
 
@@ -93,44 +76,6 @@ def _plan(question: str, options: tuple[str, ...], judged: tuple[str, ...]) -> l
 @lru_cache(maxsize=4096)
 def _named_in(option: str) -> tuple[str, ...]:
     return tuple(_named(option))
-
-
-def _in_text(seen: Observation) -> int:
-    return seen.start
-
-
-@lru_cache(maxsize=1024)
-def digest(report: str) -> Digest:
-    """What a report says, each thing once.
-
-    >>> [seen.finding for seen in digest("Nodule in the left lung. Nodular opacity. No edema.").present]
-    ['nodular opacity']
-    """
-    observations = _read(report)
-    present: list[Observation] = []
-    there = [told for seen in observations if seen.status == "present" and (told := words.told_as(seen))]
-    # The narrowest and fullest first: what is wider or vaguer adds nothing to it.
-    for seen in sorted(there, key=lambda one: (-len(ancestors(one.finding)), -_fullness(one), one.start)):
-        if not any(implies(other.finding, seen.finding) and _covers(other, seen) for other in present):
-            present.append(seen)
-    found = {wider for seen in observations if seen.status == "present" for wider in ancestors(seen.finding)}
-    denied: dict[str, Observation] = {}
-    for seen in observations:
-        if seen.status == "absent" and seen.side in ("", "both") and not seen.location:
-            for finding in FINDINGS:
-                if implies(finding, seen.finding) and finding not in found:
-                    denied.setdefault(finding, seen)
-    return Digest(tuple(sorted(present, key=_in_text)), denied)
-
-
-def _fullness(seen: Observation) -> int:
-    return bool(seen.side) + bool(seen.location) + bool(seen.severity)
-
-
-def _covers(full: Observation, vague: Observation) -> bool:
-    side = vague.side in ("", full.side) or full.side == "both"
-    zones = words.zone_of(full), words.zone_of(vague)
-    return side and ("" in zones or zones[0] == zones[1])
 
 
 class _Chain:
@@ -147,11 +92,12 @@ class _Chain:
         self.sample, self.evidence, self.earlier, self.answer = sample, evidence, earlier, answer
         self.names = [step.finding for step in steps]
         self.digest = digest(sample.report)
-        self.rng = Random(content_id("prose", sample.id))
+        self.voice = Voice(content_id("prose", sample.id))
         self.sentences: list[str] = []
         self.rests_on: list[Observation] = []
         self._last = ""
-        """Whether the sentence before said "present" or "absent", for the word that joins the next."""
+        """Whether the sentence before said "present" or "absent" of this region, for what joins the next."""
+        self._may_merge = False
 
     def write(self) -> None:
         {"binary": self._binary, "anomaly": self._anomaly, "temporal": self._temporal}.get(
@@ -161,33 +107,45 @@ class _Chain:
     def say(self, slot: str, **slots: str) -> None:
         """A sentence of the question's own kind."""
         self.sentences.append(self._one_of(slot).format(**slots))
+        self._last = ""
 
     def _one_of(self, slot: str) -> str:
-        value: Any = words.wording()
-        for key in slot.split("."):
-            value = value[key]
-        return self.rng.choice(value)
+        return self.voice.pick(_phrasings(slot))
 
-    def _tell(self, sentence: str, kind: str, rests_on: Sequence[Observation]) -> None:
-        join = "first" if not self._last else "and" if kind == self._last else "but"
-        self.sentences.append(words.joined(self._one_of(f"join.{join}"), sentence))
+    def _tell(
+        self, sentence: str, kind: str, rests_on: Sequence[Observation], *, alone: bool = False
+    ) -> None:
+        """A sentence of evidence, joined to the one before where both speak of the same region."""
         self.rests_on += rests_on
-        self._last = kind
+        before, self._last = self._last, kind
+        short = before and len(self.sentences[-1].split()) + len(sentence.split()) <= MOST_MERGED_WORDS
+        if short and self._may_merge and not alone and self.voice.random() < 0.4:
+            link = self._one_of(f"merged.{before} {kind}")
+            self.sentences[-1] = words.joined(self.sentences[-1][:-1] + link, sentence)
+            self._may_merge = False
+            return
+        join = self._one_of(f"join.{'and' if kind == before else 'but'}") if before else ""
+        self.sentences.append(words.joined(join, sentence))
+        self._may_merge = not join and not alone
 
     def _tell_present(self, things: Sequence[Observation]) -> None:
         for seen in things:
-            self._tell(words.say_present(seen, self.rng), "present", [seen])
+            # A doubt, or a place in front, would reach into the other half of a sentence.
+            sentence = words.say_present(seen, self.voice)
+            alone = seen.status == "uncertain" or sentence.startswith(("In ", "At ", "On "))
+            self._tell(sentence, "present", [seen], alone=alone)
 
-    def _tell_absent(self, findings: Sequence[str]) -> None:
-        """Denials: the lungs at once where all of them are clear, the rest in lists."""
-        lungs = [name for name in findings if name in groups()["@lungs"]]
+    def _tell_absent(self, findings: Sequence[str], asked: Sequence[str] = ()) -> None:
+        """Denials: the lungs at once where all of them are clear, with what was asked; the rest in lists."""
+        lungs = [name for name in findings if name in lung_findings()]
         if lungs and self.digest.clear_lungs():
-            asked = [name for name in lungs if name in self.names][:3]
-            nouns = words.listed([words.finding_noun(name) for name in asked], "or") if asked else ""
-            clear = self._one_of("absent.lungs_with" if asked else "absent.lungs").format(list=nouns)
-            self._tell(clear, "absent", [self.digest.denied[name] for name in lungs])
+            named = [words.finding_noun(name) for name in lungs if name in asked][:3]
+            clear = self._one_of("absent.lungs_with" if named else "absent.lungs")
+            about = [self.digest.denied[name] for name in lungs]
+            list_ = words.listed(named, "or") if named else ""
+            self._tell(clear.format(list=list_), "absent", about, alone=bool(named))
             findings = [name for name in findings if name not in lungs]
-        for sentence in words.say_absent(findings, self.rng):
+        for sentence in words.say_absent(findings, self.voice):
             self._tell(sentence, "absent", [self.digest.denied[name] for name in findings])
 
     def things(self, finding: str) -> list[Observation]:
@@ -203,11 +161,10 @@ class _Chain:
         one = words.one(finding)
         self.say("binary.problem", one=one)
         self.say(f"signs.{finding}")
-        present = self.evidence[finding].status == "present"
         around = list(self._around(finding))
-        self._tell_present(around[: 1 if present else MOST_AROUND])
-        if present:
+        if self.evidence[finding].status == "present":
             things = self.things(finding)
+            self._tell_present(around[:1])
             self._tell_present(things[:3])
             self._counts(things[0], finding)
             self._accompanying(finding, [*around, *things])
@@ -215,11 +172,14 @@ class _Chain:
             return
         others = self._denied_beside(finding)
         if finding in self.digest.denied:
-            self._tell_absent([finding, *others][: self.rng.choice((1, 3))])
+            self._tell_present(around[:MOST_AROUND])
+            self._tell_absent([finding, *others][: 1 + 2 * (self.voice.random() < 0.5)], [finding])
         elif not self._tell_one_sided(finding):
-            self._tell_absent(others[:2])
             region = words.wording()["region_names"][words.nouns()[finding].region]
             self.say("silent", one=one, region=region)
+            self._tell_present(around[:MOST_AROUND])
+            self._tell_absent(others[:2], others[:2])
+            self._accompanying(finding, around)
             self.say("binary.silent", answer=self._said())
             return
         self._accompanying(finding, around)
@@ -231,11 +191,12 @@ class _Chain:
         for other in words.wording()["accompanied_by"][finding]:
             if words.nouns()[other].region == region:
                 continue
-            seen = [one for one in self.digest.present if implies(one.finding, other) and one not in told]
+            known = (*self.digest.present, *self.digest.doubtful)
+            seen = [one for one in known if implies(one.finding, other) and one not in told]
             if seen:
-                sentence, rests_on = words.say_present(seen[0], self.rng), seen[:1]
+                sentence, rests_on = words.say_present(seen[0], self.voice), seen[:1]
             elif other in self.digest.denied:
-                sentence, rests_on = words.say_absent([other], self.rng)[0], [self.digest.denied[other]]
+                sentence, rests_on = words.say_absent([other], self.voice)[0], [self.digest.denied[other]]
             else:
                 continue
             self.sentences.append(words.joined(self._one_of("binary.accompanying"), sentence))
@@ -249,14 +210,15 @@ class _Chain:
             return
         if words.finding_noun(finding) in narrow.words:
             return
-        named = words.phrase(Observation(seen.finding, "present"), self.rng).whole
-        self.say("binary.counts", narrow=named, Narrow=words.capital(named), one=wide)
+        named = words.phrase(Observation(seen.finding, "present"), self.voice).whole
+        bare = words.finding_noun(finding)
+        self.say("binary.counts", narrow=named, Narrow=words.capital(named), one=wide, bare=bare)
         self.rests_on.append(seen)
 
     def _around(self, finding: str) -> Iterator[Observation]:
         """Other things in the finding's region, those that are no kind of it and say something themselves."""
         region = words.nouns()[finding].region
-        for seen in self.digest.of_region(region):
+        for seen in (*self.digest.of_region(region), *self.digest.doubtful_of(region)):
             if not implies(seen.finding, finding) and not implies(finding, seen.finding):
                 yield seen
 
@@ -286,19 +248,22 @@ class _Chain:
         self.say(f"{task}.plan")
         silent: list[str] = []
         for region in ORDER:
+            self._last = ""
             names = [name for name in self.names if words.nouns()[name].region == region]
             told: list[Observation] = []
             for name in names:
                 told += [seen for seen in self.things(name) if seen not in told]
             self._tell_present(told[:MOST_IN_REGION])
             denied = [name for name in names if name in self.digest.denied]
-            self._tell_absent(denied)
+            self._tell_absent(denied, denied)
             gone = [name for name in names if self.evidence[name].status == "absent" and name not in denied]
             silent += [name for name in gone if not self._tell_one_sided(name)]
         if self.answer_text() == NO_FINDING and not self.digest.present:
-            told = set(groups()["@lungs"]) if set(groups()["@lungs"]) & set(self.names) else set()
-            rest = [name for name in self.digest.denied if name not in {*self.names, *told}]
-            self._tell_absent(rest[:4])
+            covered = lung_findings() if lung_findings() & set(self.names) else frozenset()
+            self._last = ""
+            self._tell_absent(
+                [name for name in self.digest.denied if name not in {*self.names, *covered}][:4]
+            )
         if silent:
             self.say("silent_options", list=words.listed([words.one(name) for name in silent], "or"))
         if task == "multiple":
@@ -312,25 +277,41 @@ class _Chain:
         return words.listed([words.one(name) for name in names], "with")
 
     def _fails(self) -> None:
+        """Which sets fall for which finding: each set that is wrong, once."""
         wrong = [letter for letter in letters(self.sample.options) if letter != self.answer]
-        many = len(wrong) > 1
-        self.say(
-            "multiple.fails",
-            Letters=f"{'Options' if many else 'Option'} {words.listed(wrong, 'and')}",
-            each_name="each name" if many else "names",
-            do="do" if many else "does",
+        named = dict(zip(letters(self.sample.options), map(_named_in, self.sample.options), strict=True))
+        gone = [name for name in self.names if self.evidence[name].status != "present"]
+        # What is denied outright decides first, and then what most of the sets name.
+        gone.sort(
+            key=lambda name: (name not in self.digest.denied, -sum(name in named[one] for one in wrong))
         )
+        for name in gone:
+            fall = [letter for letter in wrong if name in named[letter]]
+            if not fall:
+                continue
+            wrong = [letter for letter in wrong if letter not in fall]
+            many = len(fall) > 1
+            self.say(
+                f"multiple.fails.{'denied' if name in self.digest.denied else 'silent'}",
+                one=words.one(name),
+                noun=words.finding_noun(name),
+                options=f"{'options' if many else 'option'} {words.listed(fall, 'and')}",
+                fall="fall" if many else "falls",
+                are="are" if many else "is",
+            )
 
     def _anomaly(self) -> None:
         self.say("anomaly.problem")
         self.say("anomaly.plan")
         for region in ORDER:
+            self._last = ""
             seen = self.digest.of_region(region)
             asked = [name for name in self.names if words.nouns()[name].region == region]
             must = [one for name in asked for one in self.things(name)]
             told = [*must, *(one for one in seen if one not in must)]
             told = list(dict.fromkeys(told))[: max(MOST_IN_REGION, len(set(must)))]
-            self._tell_present(sorted(told, key=_in_text))
+            self._tell_present(sorted(told, key=in_text))
+            self._tell_present(self.digest.doubtful_of(region)[:1])
             self._tell_absent([name for name in asked if name in self.digest.denied])
         self.say("anomaly.conclusion", answer=self._said())
 
@@ -345,10 +326,9 @@ class _Chain:
             now = replace(now, seen=tuple(_kept(one, before.seen) for one in now.seen))
         for which, evidence in (("first", before), ("second", now)):
             if evidence.status == "present":
-                told = [words.phrase(one, self.rng) for one in evidence.seen[:2]]
-                is_many = (told[0].many and "are") or "is"
-                named = words.listed([one.whole for one in told], "and")
-                self.say(f"temporal.{which}", phrase=named, **{"is": is_many})
+                phrases = [words.phrase(one, self.voice) for one in evidence.seen[:2]]
+                named = words.listed([one.whole for one in phrases], "and")
+                self.say(f"temporal.{which}", phrase=named, **{"is": "are" if phrases[0].many else "is"})
             else:
                 self.say(f"temporal.none_{which}", noun=words.one(finding))
             self.rests_on += evidence.seen
@@ -365,3 +345,12 @@ class _Chain:
 
     def _said(self) -> str:
         return f"{self.answer}, {self.answer_text()}" if self.sample.options else self.answer
+
+
+@lru_cache(maxsize=256)
+def _phrasings(slot: str) -> list[str]:
+    """The phrasings of a dotted key of `prose.yaml`."""
+    value: Any = words.wording()
+    for key in slot.split("."):
+        value = value[key]
+    return value

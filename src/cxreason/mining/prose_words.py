@@ -6,9 +6,10 @@ it is a kind of, or not at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,6 +42,34 @@ class Phrase:
     bare: str
     place: str
     many: bool
+
+
+class Voice:
+    """Chooses between phrasings, always in the same way for one key, and does not repeat a frame.
+
+    >>> voice = Voice("1")
+    >>> sorted(voice.pick(["There is {np}.", "I see {np}."]) for _ in range(2))
+    ['I see {np}.', 'There is {np}.']
+    """
+
+    def __init__(self, key: str):
+        self.random = Random(key).random
+        self._used: set[str] = set()
+
+    def pick(self, phrasings: Sequence[str]) -> str:
+        """One of the phrasings; one whose frame this chain has not used yet, as long as there is one."""
+        used = self._used
+        fresh = [one for one in phrasings if _frame(one) not in used] or phrasings
+        chosen = fresh[int(self.random() * len(fresh))]
+        if frame := _frame(chosen):
+            used.add(frame)
+        return chosen
+
+
+@lru_cache(maxsize=2048)
+def _frame(phrasing: str) -> str:
+    """What remains of a phrasing without its slots."""
+    return " ".join(re.sub(r"\{[^}]*\}", "", phrasing).casefold().split())
 
 
 @cache
@@ -76,10 +105,10 @@ def told_as(seen: Observation) -> Observation | None:
     return seen._replace(finding=wider) if wider else None
 
 
-def phrase(seen: Observation, rng: Random) -> Phrase:
+def phrase(seen: Observation, voice: Voice) -> Phrase:
     """A noun phrase with size, side and zone.
 
-    >>> phrase(Observation("pleural effusion", "present", side="left", severity="mild"), Random(0)).whole
+    >>> phrase(Observation("pleural effusion", "present", side="left", severity="mild"), Voice("0")).whole
     'a small left pleural effusion'
     """
     noun = nouns()[seen.finding]
@@ -94,7 +123,7 @@ def phrase(seen: Observation, rng: Random) -> Phrase:
     zone = "" if midline else zone_of(seen)
     bare = _with_article(f"{degree} {words}".strip(), noun.use == "one" and not many)
     if zone:
-        place = _zone_place(seen, side, zone, rng)
+        place = _zone_place(seen, side, zone, voice)
         return Phrase(f"{bare} {place}", bare, place, many)
     if not side:
         return Phrase(bare, bare, "", many)
@@ -108,55 +137,71 @@ def zone_of(seen: Observation) -> str:
     return next((zone for zone in ZONES if zone in seen.location.split()), "")
 
 
-def _zone_place(seen: Observation, side: str, zone: str, rng: Random) -> str:
+def _zone_place(seen: Observation, side: str, zone: str, voice: Voice) -> str:
     if seen.location.endswith("ribs"):
         return f"in the {side} {zone} ribs" if side in ("left", "right") else f"in the {zone} ribs"
     if side == "both":
-        return (
-            rng.choice(["in both lower lungs", "at both lung bases"])
-            if zone == "lower"
-            else (f"in both {zone} lungs")
+        places = (
+            ["at both lung bases", "in both lower lungs"] if zone == "lower" else [f"in both {zone} lungs"]
         )
-    if not side:
-        return "at the lung base" if zone == "lower" else f"in the {zone} lung"
-    choices = [f"in the {side} {zone} lung", f"in the {zone} {side} lung"]
-    return rng.choice([*choices, f"at the {side} lung base"] if zone == "lower" else choices)
+    elif side:
+        places = [f"in the {side} {zone} lung", f"in the {side} {zone} lung zone"]
+        places = [f"at the {side} lung base", places[0]] if zone == "lower" else places
+    else:
+        places = ["at the lung base"] if zone == "lower" else [f"in the {zone} lung"]
+    return places[int(voice.random() * len(places))]
 
 
-def say_present(seen: Observation, rng: Random) -> str:
-    """A sentence that says that something is there.
+def say_present(seen: Observation, voice: Voice) -> str:
+    """A sentence that says that something is there, or that it may be.
 
-    >>> say_present(Observation("cardiomegaly", "present", severity="mild"), Random(1))
+    >>> say_present(Observation("cardiomegaly", "present", severity="mild"), Voice("1"))
     'The heart is mildly enlarged.'
     """
     own = wording()["own"].get(seen.finding)
-    if own and rng.random() < 0.6:
+    plain = seen.status == "present" and not seen.hedge
+    if own and plain and voice.random() < 0.6:
         degree = {"mild": "mildly ", "moderate": "moderately ", "severe": "severely "}
-        return rng.choice(own).format(degree=degree.get(seen.severity, ""))
-    told = phrase(seen, rng)
-    templates = wording()["present"]
-    if nouns()[seen.finding].region == "devices":
-        template = rng.choice(templates["devices"])
-    elif told.place and rng.random() < 0.6:
-        template = rng.choice(templates["placed"])
-    else:
-        template = rng.choice(templates["whole"])
+        return voice.pick(own).format(degree=degree.get(seen.severity, ""))
+    told = phrase(seen, voice)
+    template = voice.pick(_templates(seen, told, voice))
     forms = {"np": told.whole, "bare": told.bare, "place": told.place}
     capitals = {name.capitalize(): capital(words) for name, words in forms.items()}
     return template.format(**forms, **capitals, **{"is": "are" if told.many else "is"})
 
 
-def say_absent(findings: Sequence[str], rng: Random) -> list[str]:
+def _templates(seen: Observation, told: Phrase, voice: Voice) -> list[str]:
+    templates = wording()["present"]
+    if seen.status == "uncertain":
+        return wording()["doubtful"]
+    if seen.hedge:
+        return templates["suggested"]
+    if nouns()[seen.finding].region == "devices":
+        return templates["devices_placed" if told.place else "devices"]
+    # "Collapse in the right mid lung is present" limps: a zone always stands apart.
+    apart = told.place and (zone_of(seen) or voice.random() < 0.5)
+    return templates["placed" if apart else "whole"]
+
+
+def say_absent(findings: Sequence[str], voice: Voice) -> list[str]:
     """Sentences that deny findings: those with a normal look of their own first, the rest in one list.
 
-    >>> say_absent(["pneumothorax", "pleural effusion"], Random(0))
-    ['No pneumothorax or pleural effusion is visible.']
+    >>> say_absent(["enlarged cardiomediastinum", "cardiomegaly"], Voice("2"))
+    ['Heart size and mediastinal contour are normal.']
     """
-    normal = wording()["absent"]["normal"]
-    said = [rng.choice(normal[finding]) for finding in findings if finding in normal]
-    rest = [finding_noun(finding) for finding in findings if finding not in normal]
+    words = wording()["absent"]
+    normal = [finding for finding in findings if finding in words["normal"]]
+    if len(normal) > 1:
+        said = [voice.pick(words["heart"])]
+    else:
+        said = [voice.pick(words["normal"][finding]) for finding in normal]
+    rest = [finding for finding in findings if finding not in words["normal"]]
     if rest:
-        said.append(rng.choice(wording()["absent"]["listed"]).format(list=listed(rest, "or")))
+        regions = {nouns()[finding].region for finding in rest}
+        templates = words["listed"]
+        if len(rest) > 1 and len(regions) == 1:
+            templates = [*templates, *words["of_region"].get(regions.pop(), ())]
+        said.append(voice.pick(templates).format(list=listed([finding_noun(one) for one in rest], "or")))
     return said
 
 
