@@ -25,8 +25,8 @@ from pathlib import Path
 from cxreason.mining import filters
 from cxreason.mining.duplicates import Duplicates
 from cxreason.mining.engines import RulesEngine
-from cxreason.recipes import MineFilters
 from cxreason.records import Sample, Study
+from cxreason.settings import MineFilters
 from cxreason.tasks import samples
 
 LIMIT_PER_SECOND = 2000.0

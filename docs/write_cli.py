@@ -10,8 +10,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from cxreason.cli import app
-from cxreason.recipes import RECIPES, MineFilters
-from cxreason.settings import AuditSettings, EndpointSettings, Feed, PoolServer, PoolSettings
+from cxreason.recipes import RECIPES
+from cxreason.settings import AuditSettings, EndpointSettings, Feed, MineFilters, PoolServer, PoolSettings
 
 VERBS = (
     "",

@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workers": {"machine"},
     # How true a chain is, the intervals and the look of a page have one home each, in evaluation.
     "mining": STAGE
-    | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "endpoint", "evaluation"},
+    | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "endpoint", "evaluation"}
+    | {"workers"},
     "rewards": GROUND | {"answers", "evaluation"},
     "training": STAGE
     | {"answers", "text", "imaging", "datasets", "phantom", "tasks", "build", "mining", "rewards"},

@@ -17,7 +17,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cxreason.errors import UserError
-from cxreason.settings import AuditSettings, EndpointSettings, Feed, PoolSettings
+from cxreason.settings import (
+    TERSE_FILTERS,
+    AuditSettings,
+    EndpointSettings,
+    Feed,
+    MineFilters,
+    PoolSettings,
+)
 
 
 class RecipeError(UserError):
@@ -108,27 +115,6 @@ class BuildRecipe(Recipe):
         return self
 
 
-class MineFilters(BaseModel):
-    """What a mined chain must be like to be kept."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    factuality: float = Field(1.0, ge=0, le=1, description="share of its statements that must follow (R_f)")
-    reading: Literal["strict", "paper"] = Field(
-        "strict", description="paper: what the report leaves unmentioned may be called normal; strict: not"
-    )
-    evidence: bool = Field(True, description="it must point at a sentence of the report")
-    min_words: int = Field(12, ge=0, description="fewest words")
-    max_words: int = Field(320, ge=1, description="most words")
-    most_alike: int | None = Field(
-        20, ge=1, le=255, description="nearly equal chains that are kept at most; null = any number"
-    )
-
-
-TERSE_FILTERS = {"reading": "paper", "evidence": False, "min_words": 0, "max_words": 130, "most_alike": None}
-"""Chains for the tiny model repeat themselves by design, and say what is unmentioned as well."""
-
-
 class MineRecipe(Recipe):
     """Settings of `cxreason mine`: samples -> samples with reasoning."""
 
@@ -148,6 +134,13 @@ class MineRecipe(Recipe):
     llm: PoolSettings | None = Field(None, description="the model, with the keys of a pool of servers")
     filters: MineFilters = Field(MineFilters.model_validate({}), description="what keeps a chain out")
     splits: tuple[str, ...] = Field(("train", "validation", "test"), description="splits to mine")
+    workers: int | None = Field(
+        None, ge=1, description="rules only: processes; null = one for each core; may change between starts"
+    )
+    on: Literal["here", "ray"] = Field(
+        "here",
+        description="rules only: this machine, or the Ray cluster of RAY_ADDRESS; may change between starts",
+    )
     seed: int = 17
 
     @model_validator(mode="before")
@@ -165,6 +158,11 @@ class MineRecipe(Recipe):
             raise ValueError("engine llm needs `llm: {model: ..., servers: [{url: ...}]}`")
         if self.engine == "rules" and self.llm is not None:
             raise ValueError("`llm` is given, but the engine is rules; write `engine: llm`")
+        if self.engine == "llm" and self.on == "ray":
+            raise ValueError(
+                "`on: ray` spreads the work of the rules; with engine llm the servers work and one process "
+                "waits for them all: leave `on` out and name more `llm.servers`"
+            )
         return self
 
 

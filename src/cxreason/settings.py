@@ -1,4 +1,4 @@
-"""The parts of recipes: how a language model is asked, what feeds a build, how it is audited."""
+"""The parts of recipes: how a model is asked, what feeds a build, how it is audited, what mining keeps."""
 
 from __future__ import annotations
 
@@ -90,6 +90,25 @@ class Feed(BaseModel, extra="forbid", frozen=True):
     )
     reasoning: bool = Field(False, description="whether reasoning is to be mined for it")
     grpo: bool = Field(False, description="whether reinforcement learning uses it")
+
+
+class MineFilters(BaseModel, extra="forbid", frozen=True):
+    """What a mined chain must be like to be kept."""
+
+    factuality: float = Field(1.0, ge=0, le=1, description="share of its statements that must follow (R_f)")
+    reading: Literal["strict", "paper"] = Field(
+        "strict", description="paper: what the report leaves unmentioned may be called normal; strict: not"
+    )
+    evidence: bool = Field(True, description="it must point at a sentence of the report")
+    min_words: int = Field(12, ge=0, description="fewest words")
+    max_words: int = Field(320, ge=1, description="most words")
+    most_alike: int | None = Field(
+        20, ge=1, le=255, description="nearly equal chains that are kept at most; null = any number"
+    )
+
+
+TERSE_FILTERS = {"reading": "paper", "evidence": False, "min_words": 0, "max_words": 130, "most_alike": None}
+"""Chains for the tiny model repeat themselves by design, and say what is unmentioned as well."""
 
 
 class AuditSettings(BaseModel, extra="forbid", frozen=True):

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import chain, islice
 from typing import Any, Literal, TypeVar
 
 from cxreason.machine import num_cores
@@ -27,30 +28,32 @@ def each(
 ) -> Iterator[Result]:
     """The results of `work` on every piece, in order; by default one process for each core.
 
-    `work` and the pieces are sent to other processes, so `work` stands at the top of a module. On Ray, pieces
-    run wherever the cluster has cores; it needs the folders that they write to on every machine. Where the
-    first piece fails its error is raised, and what is under way is left to end.
+    `work` and the pieces are sent to other processes, so `work` stands at the top of a module. Pieces are
+    taken as they are needed, twice as many as there are workers, so there may be any number of them. On Ray,
+    they run wherever the cluster has cores; it needs the folders that they write to on every machine. Where
+    the first piece fails its error is raised, and what is under way is left to end.
 
         for count in each(write_shard, shards, workers=2): ...
     """
-    todo = list(pieces)
+    rest = iter(pieces)
     if on == "ray":
-        yield from _on_ray(work, todo, workers)
+        yield from _on_ray(work, rest, workers)
         return
-    workers = min(workers or num_cores(), max(len(todo), 1))
-    if workers == 1:
+    first = list(islice(rest, workers or num_cores()))
+    todo = chain(first, rest)
+    if len(first) <= 1:  # nothing to share out
         yield from map(work, todo)
         return
     # New processes, not copies of this one: that may hold threads of other libraries, which copies lack.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=leave_with_parent) as pool:
+    with ProcessPoolExecutor(len(first), context, initializer=leave_with_parent) as pool:
         try:
-            yield from _in_order(todo, 2 * workers, lambda piece: pool.submit(work, piece), Future.result)
+            yield from _in_order(todo, 2 * len(first), lambda piece: pool.submit(work, piece), Future.result)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _on_ray(work: Callable, todo: list, workers: int | None) -> Iterator[Any]:
+def _on_ray(work: Callable, todo: Iterator, workers: int | None) -> Iterator[Any]:
     import ray
 
     if not ray.is_initialized():
@@ -63,14 +66,12 @@ def _on_ray(work: Callable, todo: list, workers: int | None) -> Iterator[Any]:
 
 
 def _in_order(
-    todo: list, at_once: int, start: Callable[[Any], Any], wait_for: Callable[[Any], Any]
+    todo: Iterator, at_once: int, start: Callable[[Any], Any], wait_for: Callable[[Any], Any]
 ) -> Iterator[Any]:
     """The results of all pieces, with so many of them under way at once and the oldest waited for."""
     waiting: deque[Any] = deque()
-    rest = iter(todo)
     while True:
-        while len(waiting) < at_once and (piece := next(rest, None)) is not None:
-            waiting.append(start(piece))
+        waiting.extend(start(piece) for piece in islice(todo, at_once - len(waiting)))
         if not waiting:
             return
         yield wait_for(waiting.popleft())

@@ -8,8 +8,8 @@ import pytest
 from cxreason.mining import filters
 from cxreason.mining.duplicates import NUM_BANDS, Duplicates, _slots
 from cxreason.mining.filters import Candidate
-from cxreason.recipes import MineFilters
 from cxreason.records import Sample
+from cxreason.settings import MineFilters
 
 REPORT = "Small left pleural effusion. The heart is normal in size."
 CHAIN = (

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from cxreason.build import build, image_path
+from cxreason.mining import judging
 from cxreason.mining.engines import RulesEngine
 from cxreason.mining.run import mine
 from cxreason.phantom.generate import studies
@@ -56,6 +57,7 @@ def test_images_are_found_from_the_new_folder(built, tmp_path):
 
 @pytest.mark.parametrize("killed_after", [1, 40, 100])
 def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_file(built, tmp_path, monkeypatch, killed_after):
+    monkeypatch.setattr(judging, "PIECE_SAMPLES", 16)
     mine(terse(out=tmp_path / "whole", samples=built))
     one, calls = RulesEngine.mine_one, []
 
@@ -65,7 +67,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_file(built, tmp_path
             raise KeyboardInterrupt
         return one(self, sample)
 
-    recipe = terse(out=tmp_path / "torn", samples=built)
+    recipe = terse(out=tmp_path / "torn", samples=built, workers=1)
     monkeypatch.setattr(RulesEngine, "mine_one", dies)
     with pytest.raises(KeyboardInterrupt):
         mine(recipe)

@@ -14,8 +14,8 @@ from cxreason.mining.engines import RulesEngine
 from cxreason.mining.prose import mine_prose
 from cxreason.phantom.generate import studies
 from cxreason.phantom.visit import DEEP, TINY, World
-from cxreason.recipes import MineFilters
 from cxreason.records import Sample
+from cxreason.settings import MineFilters
 from cxreason.tasks import TASKS, samples
 from cxreason.text import observe
 from cxreason.text.observations import Observation

@@ -10,8 +10,8 @@ from cxreason.mining import filters
 from cxreason.mining.engines import RulesEngine
 from cxreason.mining.rules import Step, gather, mine_sample, phrases, plan, wording
 from cxreason.phantom.generate import studies
-from cxreason.recipes import TERSE_FILTERS, MineFilters
 from cxreason.records import Sample
+from cxreason.settings import TERSE_FILTERS, MineFilters
 from cxreason.tasks import RADRBENCH, samples
 from cxreason.text import observe
 from cxreason.text.ontology import FINDINGS, implies

@@ -30,7 +30,7 @@ from cxreason.text.statements import stated
 
 if TYPE_CHECKING:
     from cxreason.mining.duplicates import Duplicates
-    from cxreason.recipes import MineFilters
+    from cxreason.settings import MineFilters
 
 Reading = Literal["paper", "strict"]
 READINGS: tuple[Reading, ...] = ("paper", "strict")

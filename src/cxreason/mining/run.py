@@ -2,10 +2,11 @@
 
     cxreason mine recipes/phantom/mine.yaml
 
-An engine writes a chain for each sample (`engines.py`), the filters judge it (`filters.py`), and what is
-kept is appended. What is dropped goes to `failed.jsonl` with all its reasons and the chain itself, and so
-does what a server failed on; the latter is tried again by the next start, also of a finished run. At the end
-`quality.json` says how true the chains were before and after the filters, and `page.html` shows examples.
+An engine writes a chain for each sample (`engines.py`), the filters judge it (`filters.py`; both by
+several processes or machines, `judging.py`), and what is kept is appended. What is dropped goes to
+`failed.jsonl` with all its reasons and the chain itself, and so does what a server failed on; the latter
+is tried again by the next start, also of a finished run. At the end `quality.json` says how true the
+chains were before and after the filters, and `page.html` shows examples.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ from cxreason.mining import filters
 from cxreason.mining.duplicates import Duplicates
 from cxreason.mining.engines import Engine, Outcome, open_engine
 from cxreason.mining.filters import Judgement
+from cxreason.mining.judging import judged
 from cxreason.records import Sample, to_row
 from cxreason.rows import write_json
 
 if TYPE_CHECKING:
-    from cxreason.recipes import MineFilters, MineRecipe
+    from cxreason.recipes import MineRecipe
     from cxreason.runs import Run
+    from cxreason.settings import MineFilters
 
-MAY_CHANGE = ("llm.servers", "llm.budget", "llm.budget_tokens", "llm.attempts", "llm.patience_seconds")
+OF_SERVERS = ("servers", "budget", "budget_tokens", "attempts", "patience_seconds")
+MAY_CHANGE = ("workers", "on", *(f"llm.{key}" for key in OF_SERVERS))
 """Keys of a recipe that may differ between two starts of one run: they say where and at what price."""
 
 
@@ -86,12 +90,8 @@ def _work(recipe: MineRecipe, run: Run, engine: Engine, limit: int | None) -> Co
                     funnel[_key(sample, "")] += 1
                     tick(1)
 
-        for outcome in engine.mine(owed()):
+        for outcome, judgement in judged(recipe, engine, owed(), duplicates):
             sample, chain = outcome.sample, outcome.chain
-            if chain is None:
-                judgement = Judgement((outcome.problem,))
-            else:
-                judgement = filters.judge(sample, chain, recipe.filters, duplicates)
             problem = judgement.problem
             kind = "waiting" if outcome.waiting else "failed" if outcome.failed else ""
             funnel[_key(sample, kind or problem)] += 1
@@ -155,15 +155,12 @@ def _preview(recipe: MineRecipe, limit: int | None) -> dict[str, Any]:
     funnel: Counter[tuple[str, str]] = Counter()
     example = None
     with open_engine(recipe, Path(recipe.out)) as engine:
-        for outcome in engine.mine(_samples(recipe, limit)):
-            problem = outcome.problem
-            if outcome.chain is not None:
-                problem = filters.judge(outcome.sample, outcome.chain, recipe.filters, known).problem
-                if not problem and example is None:
-                    chain = outcome.chain
-                    told = replace(outcome.sample, reasoning=chain.reasoning, evidence=chain.evidence)
-                    example = to_row(told)
-            funnel[_key(outcome.sample, problem)] += 1
+        for outcome, judgement in judged(recipe, engine, _samples(recipe, limit), known):
+            chain = outcome.chain
+            if chain is not None and not judgement.problem and example is None:
+                told = replace(outcome.sample, reasoning=chain.reasoning, evidence=chain.evidence)
+                example = to_row(told)
+            funnel[_key(outcome.sample, judgement.problem)] += 1
     return {**_funnel(funnel), "example": example}
 
 
