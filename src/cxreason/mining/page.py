@@ -148,6 +148,9 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["grouped"] = lambda number: f"{number:,}"
+    # Headings are short lines, in which a browser would break "X-ray" at its hyphen.
+    environment.filters["unbroken"] = lambda text: text.replace("X-ray", "X\N{NON-BREAKING HYPHEN}ray")
     environment.filters["two"] = lambda value: f"{value:.2f}"
     environment.filters["three"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f}%"
