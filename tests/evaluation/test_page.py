@@ -90,6 +90,7 @@ def test_every_metric_has_its_definition_beside_it(page: str) -> None:
 def test_the_zero_of_direct_answers_is_not_shown_as_a_radrscore(page: str) -> None:
     text = visible(page)
     assert text.count("no reasoning asked for") == 1
+    assert "not measured" not in text
     assert "0.00 -0.06" not in text
 
 

@@ -82,6 +82,7 @@ def write_page(folder: Path) -> Path:
             seconds=stage_seconds(summary.get("seconds", {})),
             cases=_cases(folder, summary["models"], samples, predictions),
             recipe=json.dumps(summary.get("recipe", {}), indent=2, ensure_ascii=False),
+            of_reasoning=[metric for metric in shown(summary["models"]) if metric in OF_REASONING],
             metric_names=METRIC_NAMES,
             mode_names=MODE_NAMES,
             mark_names={MARK_CLASSES[mark]: name for mark, name in MARK_NAMES.items()},
