@@ -135,11 +135,11 @@ class MineRecipe(Recipe):
     filters: MineFilters = Field(MineFilters.model_validate({}), description="what keeps a chain out")
     splits: tuple[str, ...] = Field(("train", "validation", "test"), description="splits to mine")
     workers: int | None = Field(
-        None, ge=1, description="rules only: processes; null = one for each core; may change between starts"
+        None, ge=1, description="rules only: processes; null = one here, on Ray one for each of its cores"
     )
     on: Literal["here", "ray"] = Field(
         "here",
-        description="rules only: this machine, or the Ray cluster of RAY_ADDRESS; may change between starts",
+        description="rules only: this machine, or the Ray cluster of RAY_ADDRESS",
     )
     seed: int = 17
 

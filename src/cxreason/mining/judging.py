@@ -69,7 +69,8 @@ def _by_workers(
     source = iter(samples)
     sent, kept = tee(iter(lambda: list(islice(source, PIECE_SAMPLES)), []))
     pieces = (Piece(engine, recipe.filters, some) for some in sent)
-    results = each(mine_piece, pieces, recipe.workers, recipe.on)
+    workers = recipe.workers or (1 if recipe.on == "here" else None)
+    results = each(mine_piece, pieces, workers, recipe.on)
     # Results first: `kept` holds no more than the pieces that are under way.
     for done, some in zip(results, kept, strict=True):
         for sample, (chain, problem, judgement) in zip(some, done, strict=True):

@@ -15,6 +15,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,8 @@ def _work(recipe: MineRecipe, run: Run, engine: Engine, limit: int | None) -> Co
 
     source, folder = Path(recipe.samples), Path(recipe.out)
     root = source.parent if source.suffix else source
+    # Many questions are about the same images, and to follow a path through the disk takes a while.
+    moved = lru_cache(maxsize=1024)(lambda image: relocate(image, root, folder))
     duplicates = _remembering(run, recipe.filters)
     funnel: Counter[tuple[str, str]] = Counter()
     total = min(num_rows(source, Sample), limit or num_rows(source, Sample))
@@ -98,7 +101,7 @@ def _work(recipe: MineRecipe, run: Run, engine: Engine, limit: int | None) -> Co
             if problem or kind:
                 run.fail(sample.id, problem, **_dropped(outcome, judgement, kind))
             elif chain is not None:
-                images = tuple(relocate(image, root, folder) for image in sample.images)
+                images = tuple(map(moved, sample.images))
                 told = {"reasoning": chain.reasoning, "evidence": chain.evidence, "images": images}
                 run.append(replace(sample, **told))
             tick(1)
