@@ -2,25 +2,19 @@
 
 Rooms are imported inside the verbs, after the recipe was read: `--help` stays instant, a base install
 needs no torch, and a misspelt key is told before anything heavy is loaded.
-A user's mistake is one line on stderr and exit 1, wrong usage exit 2, Ctrl-C exit 130.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cxreason import __version__
+from cxreason.cli_parts import Changes, DryRun, Json, Limit, Quiet, RecipeFile, report, show, user_errors
 from cxreason.errors import UserError
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 # Without rich markup the help is plain text: rich alone would take half of the time that help may take.
 app = typer.Typer(
@@ -28,16 +22,6 @@ app = typer.Typer(
 )
 train = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train a model: sft, then grpo.")
 app.add_typer(train, name="train")
-
-RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="a YAML file; docs/cli.md lists its keys")]
-Changes = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="wins over the recipe: seed=3 trainer.max_steps=9"),
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="take only so many items, for a first look")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show the settings, the counts and one example")]
-Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
 
 
 def main() -> None:
@@ -76,7 +60,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """The whole loop on synthetic X-rays, in minutes; ends with a page. Run again to continue."""
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason.recipes import DemoRecipe, load
 
         recipe = load(
@@ -87,7 +71,7 @@ def demo(
         say = (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
         result = room.demo(recipe, limit=limit, dry_run=dry_run, say=say)
         if dry_run or as_json:
-            _show(result, as_json)
+            show(result, as_json)
         else:
             typer.echo(room.describe(result))
 
@@ -107,7 +91,7 @@ def phantom(
 
     Example: cxreason phantom runs/phantom --size small num_studies=200
     """
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason.recipes import PhantomRecipe, load
 
         is_recipe = out.suffix in (".yaml", ".yml")
@@ -118,7 +102,7 @@ def phantom(
         from cxreason.phantom import run as room
 
         result = room.make_phantoms(recipe, limit=limit, dry_run=dry_run)
-        _report(recipe, result, dry_run, as_json)
+        report(recipe, result, dry_run, as_json)
 
 
 @app.command()
@@ -139,11 +123,11 @@ def build(
 
     Examples: cxreason build recipes/phantom/build.yaml --dry-run, cxreason build --list /data
     """
-    with _user_errors(quiet):
+    with user_errors(quiet):
         if list_only:
             from cxreason.build.feeds import list_held
 
-            _show(list_held([recipe_file]), as_json)
+            show(list_held([recipe_file]), as_json)
             return
         from cxreason.recipes import BuildRecipe, load
 
@@ -151,7 +135,7 @@ def build(
         from cxreason import build as room
 
         result = room.build(recipe, limit=limit, dry_run=dry_run)
-        _report(recipe, result, dry_run, as_json)
+        report(recipe, result, dry_run, as_json)
         if result.get("audit"):
             raise UserError(
                 f"{recipe.out}: the audit found {len(result['audit'])} faults; see audit.html there."
@@ -181,16 +165,16 @@ def audit(
 
     Ends with exit code 1 where something is wrong. Example: cxreason audit runs/build-phantom
     """
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason import audit as room
 
         strict: dict[str, Any] = {"margin": margin, "most": most, "most_ratio": most_ratio or None}
-        report = room.audit(data, evaluation or (), hash_images=hash_images, **strict)
+        found = room.audit(data, evaluation or (), hash_images=hash_images, **strict)
         folder = out or (data[0] if data[0].is_dir() else data[0].parent)
-        page = room.write_audit(report, folder)
-        typer.echo(json.dumps(report) if as_json else "\n".join(report["failures"]) or "passed")
+        page = room.write_audit(found, folder)
+        typer.echo(json.dumps(found) if as_json else "\n".join(found["failures"]) or "passed")
         typer.echo(f"written to {page}", err=True)
-        if report["failures"]:
+        if found["failures"]:
             raise typer.Exit(1)
 
 
@@ -207,10 +191,10 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write samples as another trainer reads them: cxreason export runs/mine runs/verl --form verl"""
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason.build.export import export as room
 
-        _show(room(data, out, form=form, dialect=dialect, mode=mode), as_json)
+        show(room(data, out, form=form, dialect=dialect, mode=mode), as_json)
 
 
 @app.command()
@@ -226,7 +210,7 @@ def mine(
 
     Example: cxreason mine recipes/phantom/mine.yaml
     """
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason.recipes import MineRecipe, load
 
         recipe = load(MineRecipe, recipe_file, changes or [])
@@ -234,7 +218,7 @@ def mine(
 
         result = room.mine(recipe, limit=limit, dry_run=dry_run)
         if dry_run or as_json:
-            _report(recipe, result, dry_run, as_json)
+            report(recipe, result, dry_run, as_json)
         else:
             typer.echo(room.describe(result))
             typer.echo(f"written to {recipe.out}", err=True)
@@ -253,13 +237,13 @@ def sft(
 
     Example: cxreason train sft recipes/phantom/sft.yaml
     """
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason.recipes import SftRecipe, load
 
         recipe = load(SftRecipe, recipe_file, changes or [])
         from cxreason.training import sft as room
 
-        _report(recipe, room.train(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+        report(recipe, room.train(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
 
 
 @train.command()
@@ -275,13 +259,13 @@ def grpo(
 
     Example: cxreason train grpo recipes/phantom/grpo.yaml
     """
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason.recipes import GrpoRecipe, load
 
         recipe = load(GrpoRecipe, recipe_file, changes or [])
         from cxreason.training import grpo as room
 
-        _report(recipe, room.train(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+        report(recipe, room.train(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
 
 
 @app.command()
@@ -297,13 +281,13 @@ def predict(
 
     Example: cxreason predict recipes/phantom/predict.yaml mode=direct
     """
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason.recipes import PredictRecipe, load
 
         recipe = load(PredictRecipe, recipe_file, changes or [])
         from cxreason.inference import predict as room
 
-        _report(recipe, room.predict(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+        report(recipe, room.predict(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
 
 
 @app.command()
@@ -319,13 +303,13 @@ def select(
 
     Example: cxreason select recipes/phantom/select.yaml
     """
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason.recipes import SelectRecipe, load
 
         recipe = load(SelectRecipe, recipe_file, changes or [])
         from cxreason.training import select as room
 
-        _report(recipe, room.select(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+        report(recipe, room.select(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
 
 
 @app.command()
@@ -341,13 +325,13 @@ def score(
 
     Example: cxreason score recipes/phantom/score.yaml
     """
-    with _user_errors(quiet):
+    with user_errors(quiet):
         from cxreason.recipes import ScoreRecipe, load
 
         recipe = load(ScoreRecipe, recipe_file, changes or [])
         from cxreason.evaluation import score as room
 
-        _report(recipe, room.score(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+        report(recipe, room.score(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
 
 
 @app.command()
@@ -357,62 +341,3 @@ def doctor(as_json: Json = False) -> None:
 
     findings = room.examine()
     typer.echo(json.dumps(findings) if as_json else room.describe(findings))
-
-
-@contextlib.contextmanager
-def _user_errors(quiet: bool) -> Iterator[None]:
-    """Turn what a user can mend into one line and an exit code; a bug keeps its traceback."""
-    from cxreason.progress import set_quiet
-
-    set_quiet(quiet)
-    try:
-        yield
-    except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("stopped; run the same command again to continue", err=True)
-        raise typer.Exit(130) from None
-    except ModuleNotFoundError as error:
-        from cxreason.doctor import extra_of
-
-        extra = extra_of(error.name or "")
-        if extra is None:
-            raise
-        message = f"error: {error.name} is not installed. pip install 'cxreason[{extra}]'"
-        typer.echo(message, err=True)
-        raise typer.Exit(1) from None
-
-
-def _report(recipe: BaseModel, result: dict[str, Any], dry_run: bool, as_json: bool) -> None:
-    settings = recipe.model_dump(mode="json")
-    if dry_run:
-        result = {"recipe": settings, **result}
-    _show(result, as_json)
-    if not dry_run:
-        typer.echo(f"written to {settings['out']}", err=True)
-
-
-def _show(result: dict[str, Any], as_json: bool) -> None:
-    """Print a result: JSON for programs, YAML for people, whose long texts stay readable in it."""
-    text = json.dumps(result, ensure_ascii=False, default=str)
-    if not as_json:
-        import yaml
-
-        text = yaml.dump(
-            json.loads(text), Dumper=_readable_yaml(), sort_keys=False, allow_unicode=True
-        ).rstrip()
-    sys.stdout.write(text + "\n")
-
-
-def _readable_yaml() -> type:
-    import yaml
-
-    class Readable(yaml.SafeDumper):
-        """Texts of several lines as blocks instead of one quoted line."""
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
-
-    Readable.add_representer(str, text)
-    return Readable

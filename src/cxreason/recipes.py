@@ -1,4 +1,4 @@
-"""The recipes: what each verb can be told, as YAML, and errors that say what to write instead.
+"""The recipes: what each verb can be told, as YAML. `recipe_files.py` reads them and says what to mend.
 
 A recipe file's name begins with its verb (`sft.yaml`, `sft-small.yaml`). `key=value` on the command line
 wins over the file; dotted keys reach inside (`trainer.max_steps=20`). Paths are relative to the folder
@@ -7,16 +7,12 @@ in which the command is started, not to the recipe file.
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cxreason.errors import UserError
+from cxreason.recipe_files import RecipeError, load, validate
 from cxreason.settings import (
     TERSE_FILTERS,
     AuditSettings,
@@ -26,10 +22,7 @@ from cxreason.settings import (
     PoolSettings,
 )
 
-
-class RecipeError(UserError):
-    """What is wrong with a recipe: file, key, fault and what to write, in one line."""
-
+__all__ = ["RECIPES", "Recipe", "RecipeError", "load", "validate"]
 
 Dialect = Literal["think", "think-answer-first", "boxed"]
 DIALECT = "how the model is asked and answers; think-answer-first has the answer before the trace"
@@ -307,109 +300,3 @@ RECIPES: dict[str, type[Recipe]] = {
     "demo": DemoRecipe,
     "base": BaseModelRecipe,
 }
-
-AnyRecipe = TypeVar("AnyRecipe", bound=BaseModel)
-
-
-def load(recipe_type: type[AnyRecipe], path: Path | None, overrides: Sequence[str] = ()) -> AnyRecipe:
-    """The recipe in a YAML file, with `key=value` overrides on top; RecipeError says what to mend.
-
-    recipe = load(PhantomRecipe, None, ["out=runs/phantom", "num_studies=20"])
-    """
-    values = {} if path is None else _read(Path(path))
-    for override in overrides:
-        _override(values, override)
-    return validate(recipe_type, values, path)
-
-
-def validate(
-    recipe_type: type[AnyRecipe], values: dict[str, Any], where: Path | str | None = None
-) -> AnyRecipe:
-    """The recipe that the values make; RecipeError names `where` they came from and what to mend."""
-    try:
-        return recipe_type.model_validate(values)
-    except ValidationError as error:
-        raise RecipeError(_explain(error, where, recipe_type)) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        raise RecipeError(f"{path}: there is no such recipe file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read as a text file ({error}).") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: {_yaml_fault(error)}") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path}: is not a recipe. Write lines of the form `key: value`.")
-    return values
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not all(key.split(".")):
-        raise RecipeError(f"command line: {override!r} is not understood. Write key=value, as in seed=18.")
-    try:
-        value = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"command line: the value of '{key}' is not YAML: {_yaml_fault(error)}") from None
-    *parents, last = key.split(".")
-    for parent in parents:
-        # A file may say `trainer:` with nothing below it, which YAML reads as null.
-        values[parent] = {} if values.get(parent) is None else values[parent]
-        values = values[parent]
-        if not isinstance(values, dict):
-            message = f"command line: '{key}' reaches into '{parent}', which has no keys inside."
-            raise RecipeError(f"{message} Write {parent}=value.")
-    values[last] = value
-
-
-def _explain(error: ValidationError, path: Path | str | None, recipe_type: type[BaseModel]) -> str:
-    """File, key, what is wrong, what to write: `grpo.yaml: unknown key 'reward'. Did you mean 'rewards'?`"""
-    # A misspelt key often makes another one missing; the misspelling is what to mend.
-    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-    fault, more = faults[0], len(faults) - 1
-    where = path or "command line"
-    key = ".".join(str(part) for part in fault["loc"])
-    known = recipe_type.model_fields
-    rest = f" ({more} more to mend.)" if more else ""
-    if not key:
-        return f"{where}: {fault['msg'].removeprefix('Value error, ')}.{rest}"
-    if fault["type"] == "missing":
-        described = known[key].description if key in known else None
-        meaning = f" ({described})" if described else ""
-        add = f"Add {key}=..." if path is None else f"Add a line `{key}: ...`"
-        return f"{where}: '{key}'{meaning} is missing. {add}.{rest}"
-    if fault["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(key, known, n=1)
-        hint = f"Did you mean '{close[0]}'?" if close else f"Known keys: {', '.join(known)}."
-        return f"{where}: unknown key '{key}'. {hint}{rest}"
-    return f"{where}: '{key}' is {fault['input']!r}. {fault['msg']}.{rest}"
-
-
-def _yaml_fault(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    line = f" at line {mark.line + 1}" if mark else ""
-    problem = getattr(error, "problem", None) or " ".join(str(error).split())
-    return f"the YAML cannot be read{line}: {problem.rstrip('.')}."
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as people mean it: 1e-5 is a number, and a key that is given twice is a mistake."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key) for key, _ in node.value]
-        for number, key in enumerate(keys):
-            if key in keys[:number]:
-                mark = node.value[number][0].start_mark
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", mark)
-        return super().construct_mapping(node, deep)
-
-
-# YAML 1.1, which PyYAML reads, takes 1e-5 for a text because it has no dot.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)

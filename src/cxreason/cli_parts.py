@@ -1,0 +1,90 @@
+"""What the verbs of the command line share: their options, how faults are told and how results are shown.
+
+A user's mistake is one line on stderr and exit 1, wrong usage exit 2, Ctrl-C exit 130.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cxreason.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="a YAML file; docs/cli.md lists its keys")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="wins over the recipe: seed=3 trainer.max_steps=9"),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="take only so many items, for a first look")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show the settings, the counts and one example")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on stdout")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
+
+
+@contextlib.contextmanager
+def user_errors(quiet: bool) -> Iterator[None]:
+    """Turn what a user can mend into one line and an exit code; a bug keeps its traceback."""
+    from cxreason.progress import set_quiet
+
+    set_quiet(quiet)
+    try:
+        yield
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("stopped; run the same command again to continue", err=True)
+        raise typer.Exit(130) from None
+    except ModuleNotFoundError as error:
+        from cxreason.doctor import extra_of
+
+        extra = extra_of(error.name or "")
+        if extra is None:
+            raise
+        message = f"error: {error.name} is not installed. pip install 'cxreason[{extra}]'"
+        typer.echo(message, err=True)
+        raise typer.Exit(1) from None
+
+
+def report(recipe: BaseModel, result: dict[str, Any], dry_run: bool, as_json: bool) -> None:
+    """Print what a verb did, or with `dry_run` what it would do, and where it is written."""
+    settings = recipe.model_dump(mode="json")
+    if dry_run:
+        result = {"recipe": settings, **result}
+    show(result, as_json)
+    if not dry_run:
+        typer.echo(f"written to {settings['out']}", err=True)
+
+
+def show(result: dict[str, Any], as_json: bool) -> None:
+    """Print a result: JSON for programs, YAML for people, whose long texts stay readable in it."""
+    text = json.dumps(result, ensure_ascii=False, default=str)
+    if not as_json:
+        import yaml
+
+        text = yaml.dump(
+            json.loads(text), Dumper=_readable_yaml(), sort_keys=False, allow_unicode=True
+        ).rstrip()
+    sys.stdout.write(text + "\n")
+
+
+def _readable_yaml() -> type:
+    import yaml
+
+    class Readable(yaml.SafeDumper):
+        """Texts of several lines as blocks instead of one quoted line."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Readable.add_representer(str, text)
+    return Readable
