@@ -16,6 +16,8 @@ ADDS = {
     "train": "supervised fine-tuning, GRPO and predictions, with PyTorch",
     "dicom": "DICOM images in all common transfer syntaxes",
     "ray": "building on the machines of a Ray cluster",
+    "web": "the reader study and the interpretation page",
+    "postgres": "the reader study on PostgreSQL instead of SQLite",
 }
 """What a user gains by each extra; the packages behind it are in pyproject.toml."""
 
