@@ -32,6 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "endpoint": {"errors", "settings", "records", "rows"},
     "text": GROUND,
     "imaging": GROUND,
+    # Shared by the reader study and by the interpretation page: pixels for a browser, and what draws them.
+    "viewer": {"errors", "imaging"},
     "answers": GROUND | {"text", "imaging"},
     "datasets": GROUND | {"text", "imaging"},
     "phantom": STAGE | {"machine", "workers", "text", "imaging"},

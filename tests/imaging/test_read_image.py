@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cxreason.imaging import read
-from cxreason.imaging.read import ImageError, image_size, read_image, stretch, window
+from cxreason.imaging.read import ImageError, image_size, read_image, stretch, through, window_of
 
 RAMP = np.linspace(0, 4095, 48 * 40).reshape(48, 40).astype(np.uint16)
 EIGHT = (RAMP >> 4).astype(np.uint8)
@@ -160,7 +160,7 @@ def test_windows_follow_the_standard(shown, function, expected):
 
 
 def test_the_narrowest_window_is_a_threshold():
-    assert window(np.array([9.0, 9.5, 10.0]), 10, 1).tolist() == [0, 0, 1]
+    assert through(np.array([9.0, 9.5, 10.0]), window_of(10, 1)).tolist() == [0, 0, 1]
 
 
 def test_the_window_is_applied_to_rescaled_values(shown):

@@ -17,7 +17,7 @@ import contextlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def read_image(path: str | Path) -> np.ndarray:
     [[255, 255, 255], [255, 255, 255]]
     """
     path = Path(path)
-    return _read_dicom(path) if _is_dicom(path) else _read_picture(path)
+    return _read_dicom(path) if is_dicom(path) else _read_picture(path)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -65,12 +65,12 @@ def image_size(path: str | Path) -> tuple[int, int]:
     (3, 2)
     """
     path = Path(path)
-    width, height = _dicom_size(path) if _is_dicom(path) else _picture_size(path)
+    width, height = _dicom_size(path) if is_dicom(path) else _picture_size(path)
     _check_size(path, width, height)
     return width, height
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom(path: Path) -> bool:
     """DICOM, or a picture; `ImageError` where it is neither."""
     if not path.is_file():  # also true for a named pipe, which would wait for ever
         raise ImageError(f"{path}: {'is not a file' if path.exists() else 'does not exist'}")
@@ -94,7 +94,7 @@ def _is_dicom(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _faults_of(path: Path) -> Iterator[None]:
+def faults_of(path: Path) -> Iterator[None]:
     """Decoders answer damaged bytes with any kind of exception, so all of them are the file's fault here."""
     from PIL import Image
 
@@ -111,27 +111,45 @@ def _faults_of(path: Path) -> Iterator[None]:
 
 
 def _read_picture(path: Path) -> np.ndarray:
+    with opened(path) as image:
+        return grey(image)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A PNG or JPEG file as an upright picture; whatever goes wrong within is the file's fault."""
     from PIL import Image, ImageOps
 
-    with _faults_of(path), Image.open(path, formats=("PNG", "JPEG")) as image:
+    with faults_of(path), Image.open(path, formats=("PNG", "JPEG")) as image:
         _check_size(path, *image.size)
-        return _grey(ImageOps.exif_transpose(image))
+        yield ImageOps.exif_transpose(image)
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether a picture has more than 8 bits.
+
+    >>> from PIL import Image
+    >>> is_deep(Image.new("I;16", (2, 2)))
+    True
+    """
+    return image.mode.startswith("I") or image.mode == "F"
 
 
 def _picture_size(path: Path) -> tuple[int, int]:
     from PIL import Image
 
-    with _faults_of(path), Image.open(path, formats=("PNG", "JPEG")) as image:
+    with faults_of(path), Image.open(path, formats=("PNG", "JPEG")) as image:
         width, height = image.size
         if "exif" in image.info and image.getexif().get(_ORIENTATION, 1) >= 5:  # lies on its side
             return height, width
         return width, height
 
 
-def _grey(image: Image.Image) -> np.ndarray:
+def grey(image: Image.Image) -> np.ndarray:
+    """A picture as uint8: deep ones stretched, colours as luminance, transparent places black."""
     from PIL import Image
 
-    if image.mode.startswith("I") or image.mode == "F":
+    if is_deep(image):
         return stretch(np.asarray(image).astype(np.float64))
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -141,24 +159,29 @@ def _grey(image: Image.Image) -> np.ndarray:
 
 
 def _read_dicom(path: Path) -> np.ndarray:
-    syntax = _transfer_syntax(path)
-    with _faults_of(path):
-        from pydicom import dcmread
-        from pydicom.pixels.utils import pixel_array
+    with faults_of(path):
+        return display(*decoded(path))
 
-        dataset = dcmread(path)
-        if "PixelData" not in dataset:
-            raise ImageError(f"{path}: holds no pixels, or was cut short before their end")
-        _check_size(path, int(dataset.Columns), int(dataset.Rows))
-        _check_codestream(path, dataset)
-        # Damaged run lengths make the compiled decoder of pylibjpeg panic, past every `except Exception`.
-        decoder = "pydicom" if syntax == _RUN_LENGTH else ""
-        return _display(pixel_array(dataset, index=0, decoding_plugin=decoder), dataset)
+
+def decoded(path: Path) -> tuple[np.ndarray, Dataset]:
+    """The stored values of the first frame of a DICOM file, and its header; call it within `faults_of`."""
+    syntax = _transfer_syntax(path)
+    from pydicom import dcmread
+    from pydicom.pixels.utils import pixel_array
+
+    dataset = dcmread(path)
+    if "PixelData" not in dataset:
+        raise ImageError(f"{path}: holds no pixels, or was cut short before their end")
+    _check_size(path, int(dataset.Columns), int(dataset.Rows))
+    _check_codestream(path, dataset)
+    # Damaged run lengths make the compiled decoder of pylibjpeg panic, past every `except Exception`.
+    decoder = "pydicom" if syntax == _RUN_LENGTH else ""
+    return pixel_array(dataset, index=0, decoding_plugin=decoder), dataset
 
 
 def _dicom_size(path: Path) -> tuple[int, int]:
     _transfer_syntax(path)
-    with _faults_of(path):
+    with faults_of(path):
         from pydicom import dcmread
 
         header = dcmread(path, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
@@ -170,68 +193,107 @@ def _transfer_syntax(path: Path) -> str:
         from pydicom import filereader
     except ImportError as error:
         raise ImageError(f"{path}: is DICOM; to read it: pip install 'cxreason[dicom]'") from error
-    with _faults_of(path):
+    with faults_of(path):
         syntax = filereader.read_file_meta_info(path).get("TransferSyntaxUID", "")
     if syntax == _DEFLATED:  # it is unpacked as a whole before anything can be checked
         raise ImageError(f"{path}: deflated DICOM is not read; store it in another transfer syntax")
     return syntax
 
 
-def _display(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
+def display(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Stored values of one frame -> grey values, in the order that PS3.3 gives."""
-    from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
-
     kind = dataset.PhotometricInterpretation
-    bits = int(dataset.BitsStored)
-    if kind == "PALETTE COLOR":
-        stored, bits = apply_color_lut(stored, dataset), int(dataset.RedPaletteColorLookupTableDescriptor[2])
-        bits = 8 if stored.max() <= 255 else bits  # some writers declare 16 bits for a table of 8
-    if stored.ndim == 3:  # colour, already RGB: the decoder undoes YBR
-        return _bytes(stored[..., :3] @ np.array([0.299, 0.587, 0.114]) / (2**bits - 1))
+    if stored.ndim == 3 or kind == "PALETTE COLOR":
+        return _luminance(stored, dataset)
     if stored.ndim != 2:
         raise ValueError(f"pixels of shape {stored.shape}")
-    padding = _padding(stored, dataset)
-    values = apply_modality_lut(stored, dataset).astype(np.float64)
-    shown = _presented(values, dataset, ~padding)
+    values, padding, shown_through = presentation(stored, dataset)
+    shown = _bytes(through(values, shown_through))
     if kind == "MONOCHROME1":
         shown = 255 - shown
     shown[padding] = 0
     return shown
 
 
-def _presented(values: np.ndarray, dataset: Dataset, usable: np.ndarray) -> np.ndarray:
+def _luminance(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
+    bits = int(dataset.BitsStored)
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        from pydicom.pixels.processing import apply_color_lut
+
+        stored, bits = apply_color_lut(stored, dataset), int(dataset.RedPaletteColorLookupTableDescriptor[2])
+        bits = 8 if stored.max() <= 255 else bits  # some writers declare 16 bits for a table of 8
+    # Already RGB: the decoder undoes YBR.
+    return _bytes(stored[..., :3] @ np.array([0.299, 0.587, 0.114]) / (2**bits - 1))
+
+
+class Window(NamedTuple):
+    """What is shown black, what white, and whether the way between is a straight line or DICOM's SIGMOID."""
+
+    low: float
+    high: float
+    sigmoid: bool = False
+
+
+def presentation(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, np.ndarray, Window]:
+    """Grey stored values -> values in the units of the window, where there is padding, and the window."""
+    from pydicom.pixels.processing import apply_modality_lut
+
+    padding = _padding(stored, dataset)
+    values = apply_modality_lut(stored, dataset).astype(np.float64)
     if dataset.get("VOILUTSequence"):
         from pydicom.pixels.processing import apply_voi
 
         table = dataset.VOILUTSequence[0]
-        through = apply_voi(values.astype(np.int64), dataset, index=0).astype(np.float64)
+        values = apply_voi(values.astype(np.int64), dataset, index=0).astype(np.float64)
         # Some writers declare 16 bits for a table that ends at 4095; its own end is the brightest grey then.
         top = min(2 ** int(table.LUTDescriptor[2]) - 1, int(np.max(table.LUTData))) or 1
-        return _bytes(through / top)
+        return values, padding, Window(0.0, float(top))
     center, width = (_first(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
     function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
-    if center is None or width is None or width <= 0 or (width < 1 and function == "LINEAR"):
-        if int(dataset.BitsStored) <= 8 and values.min() >= 0 and values.max() <= 255:
-            return _bytes(values / (2 ** int(dataset.BitsStored) - 1))
-        return stretch(values, usable)
-    return _bytes(window(values, center, width, function))
+    if center is not None and width is not None and width > 0 and (width >= 1 or function != "LINEAR"):
+        return values, padding, window_of(center, width, function)
+    if int(dataset.BitsStored) <= 8 and values.min() >= 0 and values.max() <= 255:
+        return values, padding, Window(0.0, float(2 ** int(dataset.BitsStored) - 1))
+    return values, padding, span(values, ~padding)
 
 
-def window(values: np.ndarray, center: float, width: float, function: str = "LINEAR") -> np.ndarray:
-    """Values through a DICOM window to [0, 1] (PS3.3 C.11.2.1.2 and C.11.2.1.3).
+def window_of(center: float, width: float, function: str = "LINEAR") -> Window:
+    """The ends of a DICOM window (PS3.3 C.11.2.1.2 and C.11.2.1.3).
 
-    >>> window(np.array([0.0, 50.0, 100.0]), 50, 100, "LINEAR_EXACT").tolist()
-    [0.0, 0.5, 1.0]
+    >>> window_of(50, 100, "LINEAR_EXACT")
+    Window(low=0.0, high=100.0, sigmoid=False)
     """
-    if function == "SIGMOID":
-        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700)))
-    if function == "LINEAR_EXACT":
-        return np.clip((values - center) / width + 0.5, 0, 1)
+    if function in ("LINEAR_EXACT", "SIGMOID"):
+        return Window(center - width / 2, center + width / 2, function == "SIGMOID")
     if function != "LINEAR":
         raise ValueError(f"unknown VOI LUT function {function!r}")
-    if width == 1:  # a threshold; the formula would divide by zero
-        return (values > center - 0.5).astype(np.float64)
-    return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
+    # Of width 1 it is a threshold: both ends are one value.
+    return Window(center - 0.5 - (width - 1) / 2, center - 0.5 + (width - 1) / 2)
+
+
+def through(values: np.ndarray, shown: Window) -> np.ndarray:
+    """Values through a window to [0, 1].
+
+    >>> through(np.array([0.0, 50.0, 100.0]), Window(0, 100)).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    if not np.isfinite(values).all():
+        raise ValueError("pixel values are not finite")
+    if not shown.high > shown.low:
+        return (values > shown.low).astype(np.float64)
+    share = (values - shown.low) / (shown.high - shown.low)
+    if shown.sigmoid:
+        return 1 / (1 + np.exp(np.clip(2 - 4 * share, -700, 700)))
+    return np.clip(share, 0, 1)
+
+
+def span(values: np.ndarray, usable: np.ndarray | None = None) -> Window:
+    """The window of values that come with none: the 0.1st to 99.9th percentile of the usable ones."""
+    chosen = values[usable] if usable is not None and usable.any() else values
+    low, high = np.percentile(chosen, PERCENTILES)
+    if not high > low:
+        low, high = float(chosen.min()), float(chosen.max())
+    return Window(float(low), float(high))
 
 
 def stretch(values: np.ndarray, usable: np.ndarray | None = None) -> np.ndarray:
@@ -240,18 +302,10 @@ def stretch(values: np.ndarray, usable: np.ndarray | None = None) -> np.ndarray:
     >>> stretch(np.array([[0, 1000], [2000, 4000]])).tolist()
     [[0, 64], [128, 255]]
     """
-    chosen = values[usable] if usable is not None and usable.any() else values
-    low, high = np.percentile(chosen, PERCENTILES)
-    if not high > low:
-        low, high = float(chosen.min()), float(chosen.max())
-    if not high > low:  # one single value shows nothing
-        return np.zeros(values.shape, dtype=np.uint8)
-    return _bytes((values - low) / (high - low))
+    return _bytes(through(values, span(values, usable)))
 
 
 def _bytes(fractions: np.ndarray) -> np.ndarray:
-    if not np.isfinite(fractions).all():
-        raise ValueError("pixel values are not finite")
     return np.rint(fractions.clip(0, 1) * 255).astype(np.uint8)
 
 
