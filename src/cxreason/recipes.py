@@ -195,7 +195,11 @@ class GrpoRecipe(Recipe):
 class PredictRecipe(Recipe):
     """Settings of `cxreason predict`: samples -> what a model says to them."""
 
-    model: str = Field(description="folder or hub id of the model")
+    engine: Literal["transformers", "vllm", "endpoint", "file"] = Field(
+        "transformers",
+        description="what answers: a checkpoint here, the same in vLLM, servers, or a file of replies",
+    )
+    model: str = Field("", description="folder or hub id of the model; for transformers and vllm")
     name: str = Field(description="the model's name in tables and in ids, as in base, sft, grpo")
     samples: Path = Field(description="run folder of `build` or `mine`")
     dialect: Dialect = Field("think", description=DIALECT)
@@ -213,12 +217,40 @@ class PredictRecipe(Recipe):
     batch_size: int = Field(16, ge=1, description="samples that are generated together")
     max_new_tokens: int = Field(512, ge=1, description="an answer is cut here")
     max_pixels: int = Field(262_144, ge=784, description="images get a size below this, as in training")
+    vllm: dict[str, Any] = Field({}, description="vllm only: handed to vllm.LLM as it is")
+    endpoint: PoolSettings | None = Field(
+        None, description="endpoint only: the model on its servers, with the keys of a pool of servers"
+    )
+    file: Path | None = Field(
+        None, description="file only: replies as JSON Lines or CSV, with an id and a text, or an answer"
+    )
+    columns: dict[Literal["id", "text", "answer", "reasoning", "num_tokens"], str] = Field(
+        {}, description="file only: names of its columns, where they are not the usual ones"
+    )
+    accept_failures: bool = Field(
+        False,
+        description="endpoint only: finish although calls failed; such replies are empty, and wrong",
+    )
     seed: int = 17
 
     @model_validator(mode="after")
     def _drawn(self) -> PredictRecipe:
         if self.num_samples > 1 and self.temperature == 0:
             raise ValueError("The most likely words are the same each time: add temperature=1")
+        return self
+
+    @model_validator(mode="after")
+    def _whole(self) -> PredictRecipe:
+        needs = {"endpoint": self.endpoint, "file": self.file}.get(self.engine, self.model)
+        if not needs:
+            key = self.engine if self.engine in ("endpoint", "file") else "model"
+            how = {"endpoint": "{model: ..., servers: [{url: ...}]}", "file": "predictions.jsonl"}
+            example = how.get(key, "a folder or hub id")
+            raise ValueError(f"engine {self.engine} needs `{key}: {example}`")
+        if self.endpoint is not None and (self.engine != "endpoint" or self.endpoint.batch):
+            raise ValueError("`endpoint` is for engine endpoint, with `servers`; batch files are not asked")
+        if self.engine == "file" and self.image != "as_is":
+            raise ValueError("a file holds what was said; it cannot be shown another image")
         return self
 
 

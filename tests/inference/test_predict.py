@@ -8,7 +8,7 @@ import pytest
 from cxreason.answers import understand
 from cxreason.errors import UserError
 from cxreason.inference import predict as room
-from cxreason.inference.transformers import Generated
+from cxreason.inference.transformers import Generated, TransformersEngine
 from cxreason.recipes import PredictRecipe, validate
 from cxreason.records import Prediction, Sample, to_row
 from cxreason.runs import read
@@ -59,7 +59,7 @@ def test_the_text_does_not_depend_on_the_batch(recipe, tmp_path):
 
 def test_a_stopped_run_continues_with_what_it_owes(recipe, monkeypatch):
     calls = []
-    generate = room.TransformersEngine.generate
+    generate = TransformersEngine.generate
 
     def dying(engine, conversations, images):
         calls.append(len(conversations))
@@ -67,7 +67,7 @@ def test_a_stopped_run_continues_with_what_it_owes(recipe, monkeypatch):
             raise KeyboardInterrupt
         return generate(engine, conversations, images)
 
-    monkeypatch.setattr(room.TransformersEngine, "generate", dying)
+    monkeypatch.setattr(TransformersEngine, "generate", dying)
     with pytest.raises(KeyboardInterrupt):
         room.predict(recipe())
     kept = said(recipe())
@@ -76,7 +76,7 @@ def test_a_stopped_run_continues_with_what_it_owes(recipe, monkeypatch):
 
 def test_a_finished_run_loads_no_model(recipe, monkeypatch):
     counts = room.predict(recipe())
-    monkeypatch.setattr(room, "TransformersEngine", None)
+    monkeypatch.setattr(room, "open_engine", None)
     assert room.predict(recipe()) == counts
 
 
@@ -139,7 +139,7 @@ def test_a_blank_image_says_nothing(recipe, corpus, monkeypatch):
         seen.extend(picture for several in images for picture in several)
         return [Generated("x", 1, True)] * len(conversations)
 
-    monkeypatch.setattr(room.TransformersEngine, "generate", generate)
+    monkeypatch.setattr(TransformersEngine, "generate", generate)
     as_is, blank = said(recipe()), said(recipe(image="blank", out=recipe().out / "blank"))
     pixels = [picture for picture in seen if isinstance(picture, np.ndarray)]
     assert pixels
@@ -150,3 +150,18 @@ def test_a_blank_image_says_nothing(recipe, corpus, monkeypatch):
 def test_a_split_without_samples_is_told_in_one_line(recipe):
     with pytest.raises(UserError, match="no samples of the validation split"):
         room.predict(recipe(split="validation"))
+
+
+def test_a_reply_goes_on_from_its_prefix(corpus):
+    sample = next(one for one in read(corpus / "mine", Sample) if one.task == "binary")
+    engine = TransformersEngine("phantom", max_new_tokens=48, max_pixels=12544)
+    chat = room.conversation(sample, dialect="think", mode="reasoning")
+    images = [corpus / "mine" / image for image in sample.images]
+    (whole,) = engine.generate([chat], [images])
+    # Cut behind a whole word: inside of one, the prefix would be read in other tokens than were written.
+    cut = whole.text.index(" ", len(whole.text) // 2)
+    other = "<think> There is edema. </think><answer>"
+    same, forced = engine.generate([chat, chat], [images, images], prefixes=[whole.text[:cut], other])
+    assert (whole.text[:cut] + same.text).startswith(whole.text)
+    assert forced.text.lstrip()[:1] in "AB"
+    assert "edema" not in forced.text

@@ -1,7 +1,8 @@
 """`cxreason predict`: ask a model every sample of a split, in one mode, and keep what it said.
 
 Replies are understood by the one parser at once and stored beside the raw text. A reply that cannot be
-understood stays in the file with its reason: it is the model's failure and counts against it.
+understood stays in the file with its reason: it is the model's failure and counts against it. A call that a
+server failed on is no reply: the run stays unfinished and owes it, unless `accept_failures` is set.
 
 With `num_samples` and a temperature each question gets several draws, each with a seed of its own that comes
 from the sample and the number of the draw. With `image` the model sees grey, or another patient.
@@ -9,19 +10,19 @@ from the sample and the number of the draw. With `image` the model sees grey, or
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
 
-from cxreason.answers import understand
+from cxreason.answers import KINDS, understand
 from cxreason.answers.conversation import conversation
 from cxreason.errors import UserError
 from cxreason.imaging.read import read_image
-from cxreason.inference.transformers import Generated, Picture, TransformersEngine
+from cxreason.inference.engines import Ask, Generated, Picture, Replied, open_engine
+from cxreason.inference.file import MISSING
 from cxreason.recipes import PredictRecipe
 from cxreason.records import Prediction, Sample, content_id
 from cxreason.runs import Run
@@ -30,6 +31,9 @@ from cxreason.training.data import read_samples
 ANY_TASK = ""
 GREY = 128
 """What a blank image is made of: the middle of the scale, so that it says nothing of any image."""
+OF_SERVERS = ("servers", "budget", "budget_tokens", "attempts", "patience_seconds", "retry_seconds")
+MAY_CHANGE = ("accept_failures", *(f"endpoint.{key}" for key in OF_SERVERS))
+"""Keys of a recipe that may differ between two starts of one run: where, at what price, and how patiently."""
 
 
 def predict(recipe: PredictRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
@@ -39,48 +43,64 @@ def predict(recipe: PredictRecipe, *, limit: int | None = None, dry_run: bool = 
     if dry_run:
         chat = conversation(samples[0], dialect=recipe.dialect, mode=recipe.mode)
         return {"num_samples": len(samples), "example": chat}
-    with Run.open(recipe.out, verb="predict", recipe=recipe, record=Prediction, limit=limit) as run:
+    with Run.open(
+        recipe.out, verb="predict", recipe=recipe, record=Prediction, limit=limit, may_change=MAY_CHANGE
+    ) as run:
         if run.finished:
             return run.counts
-        # Like lengths share a batch, so that little is spent on padding; the order is the same on a restart.
-        samples.sort(
-            key=lambda sample: (
-                len(sample.images),
-                len(sample.question) + len(" ".join(sample.options)),
-                sample.id,
-            )
-        )
-        todo = [sample for sample in samples if not _ids(recipe, sample) <= run.done]
+        todo = in_order(sample for sample in samples if not _ids(recipe, sample) <= run.done)
+        about: dict[str, Any] = {}
         if todo:
-            engine = TransformersEngine(
-                recipe.model, max_new_tokens=recipe.max_new_tokens, max_pixels=recipe.max_pixels
+            asks = (ask_of(recipe, sample, shown[sample.id]) for sample in todo)
+            with open_engine(recipe) as engine:
+                told = f"{recipe.name} {recipe.mode}"
+                for replied in run.progress(engine.reply(asks), told, len(todo)):
+                    keep(run, recipe, replied)
+                about = engine.about()
+        owed = [sample for sample in samples if not _ids(recipe, sample) <= run.done]
+        if owed:
+            raise UserError(
+                f"{recipe.out}: {len(owed)} of {len(samples)} samples have no reply, because calls failed; "
+                "failed.jsonl says why. Run the same command again to ask them again, or add "
+                "accept_failures=true to count them as wrong."
             )
-            batches = [todo[at : at + recipe.batch_size] for at in range(0, len(todo), recipe.batch_size)]
-            for batch in run.progress(batches, f"{recipe.name} {recipe.mode}"):
-                rows = _ask(engine, recipe, batch, [shown[sample.id] for sample in batch])
-                run.append([row for row in rows if row.id not in run.done])
-        return run.finish(num_samples=len(samples))
+        return run.finish(num_samples=len(samples), **about)
 
 
-def _ask(
-    engine: TransformersEngine, recipe: PredictRecipe, batch: Sequence[Sample], shown: Sequence[Sample]
-) -> list[Prediction]:
-    """All predictions of one batch, the draws of a sample one after another."""
-    started = time.perf_counter()
-    draws = range(recipe.num_samples)
-    chats = [conversation(sample, dialect=recipe.dialect, mode=recipe.mode) for sample in batch]
-    images = [_images(recipe, sample) for sample in shown]
+def in_order(samples: Iterable[Sample]) -> list[Sample]:
+    """Like lengths together, so that little is spent on padding; the order is the same on a restart."""
+    return sorted(
+        samples,
+        key=lambda sample: (
+            len(sample.images),
+            len(sample.question) + len(" ".join(sample.options)),
+            sample.id,
+        ),
+    )
+
+
+def ask_of(recipe: PredictRecipe, sample: Sample, shown: Sample) -> Ask:
+    """A sample as it is asked, with the images of `shown`."""
+    seeds: tuple[int, ...] = ()
     if recipe.temperature:
-        seeds = [[draw_seed(recipe.seed, sample, draw) for draw in draws] for sample in batch]
-        replies = engine.generate(chats, images, seeds=seeds, temperature=recipe.temperature)
-    else:
-        replies = engine.generate(chats, images)
-    seconds = (time.perf_counter() - started) / len(replies)
-    asked = [(sample, draw) for sample in batch for draw in draws]
-    return [
-        _prediction(recipe, sample, reply, draw, seconds)
-        for (sample, draw), reply in zip(asked, replies, strict=True)
-    ]
+        seeds = tuple(draw_seed(recipe.seed, sample, draw) for draw in range(recipe.num_samples))
+    chat = conversation(sample, dialect=recipe.dialect, mode=recipe.mode)
+    return Ask(sample, chat, _images(recipe, shown), seeds)
+
+
+def keep(run: Run, recipe: PredictRecipe, replied: Replied) -> None:
+    """Append the predictions of one sample, the draws one after another; or note why there are none."""
+    sample, replies = replied.ask.sample, replied.replies
+    if replied.problem:
+        if not recipe.accept_failures:
+            run.fail(sample.id, replied.problem)
+            return
+        replies = [Generated("", 0, finished=False)] * recipe.num_samples
+    why = f"the call failed: {replied.problem}" if replied.problem else ""
+    if recipe.engine == "file" and not any(reply.finished for reply in replies):
+        why = MISSING
+    rows = [prediction_of(recipe, sample, reply, draw, why) for draw, reply in enumerate(replies)]
+    run.append([row for row in rows if row.id not in run.done])
 
 
 def draw_seed(seed: int, sample: Sample, draw: int) -> int:
@@ -135,12 +155,18 @@ def _ids(recipe: PredictRecipe, sample: Sample) -> set[str]:
     return {prediction_id(recipe, sample, draw) for draw in range(recipe.num_samples)}
 
 
-def _prediction(
-    recipe: PredictRecipe, sample: Sample, reply: Generated, draw: int, seconds: float
+def prediction_of(
+    recipe: PredictRecipe, sample: Sample, reply: Generated, draw: int, problem: str = ""
 ) -> Prediction:
-    understood = understand(
-        reply.text, dialect=recipe.dialect, mode=recipe.mode, kind=sample.kind, options=sample.options
-    )
+    """A reply as it is kept; `problem` is why there is none."""
+    if reply.parts is None:
+        understood = understand(
+            reply.text, dialect=recipe.dialect, mode=recipe.mode, kind=sample.kind, options=sample.options
+        )
+        reasoning, answer, unread = understood.reasoning, understood.answer, understood.problem
+    else:
+        parsed = KINDS[sample.kind].parse(reply.parts[1], sample.options)
+        reasoning, answer, unread = reply.parts[0], parsed.value, parsed.problem
     return Prediction(
         id=prediction_id(recipe, sample, draw),
         sample_id=sample.id,
@@ -148,11 +174,11 @@ def _prediction(
         mode=recipe.mode,
         dialect=recipe.dialect,
         text=reply.text,
-        reasoning=understood.reasoning,
-        answer=understood.answer,
-        problem=understood.problem,
+        reasoning=reasoning,
+        answer=answer,
+        problem=problem or unread,
         finished=reply.finished,
         num_tokens=reply.num_tokens,
-        seconds=seconds,
+        seconds=reply.seconds,
         repeat=draw,
     )

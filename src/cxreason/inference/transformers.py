@@ -7,25 +7,12 @@ with `model.generate`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
+from cxreason.inference.engines import Conversation, Generated, Picture
+from cxreason.inference.prompts import picture, render
 
-from cxreason.imaging.read import read_image
-
-Picture = str | Path | np.ndarray
-"""A file, or the pixels themselves."""
-
-
-@dataclass(frozen=True)
-class Generated:
-    """One reply: its text without special tokens, its length, and whether the model ended it itself."""
-
-    text: str
-    num_tokens: int
-    finished: bool
+__all__ = ["Generated", "Picture", "TransformersEngine"]
 
 
 class TransformersEngine:
@@ -49,21 +36,27 @@ class TransformersEngine:
 
     def generate(
         self,
-        conversations: Sequence[list[dict[str, str]]],
+        conversations: Sequence[Conversation],
         images: Sequence[Sequence[Picture]],
         *,
         seeds: Sequence[Sequence[int]] = (),
         temperature: float = 1.0,
+        prefixes: Sequence[str] = (),
     ) -> list[Generated]:
         """The greedy reply to each conversation, in the order given.
 
         With `seeds`, as many draws at `temperature` of each conversation as it has seeds, one after another.
-        Each conversation has the same number of them, and images are read once for all draws.
+        Each conversation has the same number of them, and images are read once for all draws. With
+        `prefixes`, each reply begins with its prefix and the model goes on; the text is what it adds.
         """
-        texts = [self._render(chat, len(paths)) for chat, paths in zip(conversations, images, strict=True)]
-        pictures = [[_picture(one) for one in several] for several in images]
+        asked = zip(conversations, images, strict=True)
+        texts = [render(self.processor, chat, len(paths)) for chat, paths in asked]
+        if prefixes:
+            texts = [text + prefix for text, prefix in zip(texts, prefixes, strict=True)]
+        # A batch without any image has none to hand over; an empty list would be one too few.
+        shown = {"images": [[picture(one) for one in several] for several in images]} if any(images) else {}
         inputs = self.processor(
-            text=texts, images=pictures, padding=True, return_tensors="pt", add_special_tokens=False
+            text=texts, padding=True, return_tensors="pt", add_special_tokens=False, **shown
         ).to(self.device)
         ends = set(_as_list(self.model.generation_config.eos_token_id))
         replies = []
@@ -99,22 +92,6 @@ class TransformersEngine:
             torch.manual_seed(seeds[0][0] if seeds else 0)
             output = self.model.generate(**inputs, max_new_tokens=self.max_new_tokens, **settings)
         return output[:, inputs["input_ids"].shape[1] :].tolist()
-
-    def _render(self, chat: list[dict[str, str]], num_images: int) -> str:
-        """The prompt text, with one image mark per image at the head of the user turn."""
-        messages = []
-        for message in chat:
-            content: list[dict[str, str]] = [{"type": "text", "text": message["content"]}]
-            if message["role"] == "user":
-                content = [{"type": "image"}] * num_images + content
-            messages.append({"role": message["role"], "content": content})
-        return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-
-
-def _picture(picture: Picture) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(picture if isinstance(picture, np.ndarray) else read_image(picture))
 
 
 def _as_list(value: Any) -> list:
