@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxreason.evaluation import statistics
 from cxreason.evaluation.statistics import (
     Estimate,
     bootstrap,
+    bootstrap_total,
     crossed_bootstrap,
-    holm,
-    mcnemar,
+    intervals,
     paired_bootstrap,
     wilson,
 )
@@ -32,12 +31,12 @@ def test_the_bootstrap_interval_has_its_worked_value():
 def test_many_draws_come_near_the_exact_interval_and_spread():
     found = bootstrap(TEN, draws=200_000, seed=1)
     assert (found.low, found.high) == pytest.approx((0.43, 0.74), abs=0.006)
-    spread = statistics._resampled(np.asarray(TEN, float), np.ones(10), 200_000, 1).std()
+    spread = intervals._resampled(np.asarray(TEN, float), np.ones(10), 200_000, 1).std()
     assert spread == pytest.approx(0.079750, abs=5e-4)
 
 
 def test_all_resamples_of_three_items_come_with_their_frequencies():
-    means = statistics._resampled(np.array([0.0, 0, 1]), np.ones(3), 27_000, 0)
+    means = intervals._resampled(np.array([0.0, 0, 1]), np.ones(3), 27_000, 0)
     counts = [int((np.abs(means - share / 3) < 1e-9).sum()) for share in range(4)]
     assert counts == pytest.approx([8000, 12000, 6000, 1000], rel=0.06)
 
@@ -46,11 +45,11 @@ def test_patients_are_drawn_whole_and_weigh_by_their_items():
     values, groups = [1, 1, 0, 0, 1, 1], ["A", "A", "A", "B", "C", "C"]
     found = bootstrap(values, groups, draws=27_000)
     assert found.value == pytest.approx(0.666667, abs=1e-6)  # not the mean of patient means, 0.555556
-    sums, sizes = statistics._by_group(np.asarray(values, float), groups)
+    sums, sizes = intervals._by_group(np.asarray(values, float), groups)
     assert (sums.tolist(), sizes.tolist()) == ([2, 0, 2], [3, 1, 2])
     every = [sums[list(drawn)].sum() / sizes[list(drawn)].sum() for drawn in product(range(3), repeat=3)]
     assert (np.mean(every), np.std(every)) == pytest.approx((0.640829, 0.196678), abs=1e-6)
-    means = statistics._resampled(sums, sizes, 27_000, 0)
+    means = intervals._resampled(sums, sizes, 27_000, 0)
     assert (means.mean(), means.std()) == pytest.approx((0.640829, 0.196678), abs=0.005)
 
 
@@ -72,7 +71,6 @@ def test_no_item_no_value_and_one_patient_no_interval():
         (lambda: bootstrap([1, 0], draws=0), "draws"),
         (lambda: paired_bootstrap([1], [1, 0]), "pairs"),
         (lambda: wilson(3, 2), "3 hits of 2"),
-        (lambda: mcnemar(-1, 2), "counts"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(call, complaint):
@@ -93,7 +91,7 @@ def test_the_order_of_items_changes_no_grouped_interval(rows, random):
 
 def test_the_chunk_size_changes_nothing(monkeypatch):
     whole = bootstrap(TEN, list("aabbccddee"), seed=5)
-    monkeypatch.setattr(statistics, "CHUNK", 7)
+    monkeypatch.setattr(intervals, "CHUNK", 7)
     assert bootstrap(TEN, list("aabbccddee"), seed=5) == whole
 
 
@@ -103,6 +101,38 @@ def test_forty_thousand_items_take_about_a_second():
     found = bootstrap(values)
     assert time.perf_counter() - started < 3  # 0.4 s on a free core
     assert found.high - found.low == pytest.approx(2 * 1.96 * math.sqrt(1 / 12 / 40_000), rel=0.1)
+
+
+def test_right_and_wrong_are_drawn_by_kind_with_the_same_interval(monkeypatch):
+    random = np.random.default_rng(4)
+    values = (random.random(5000) < 0.7).astype(float).tolist()
+    patients = random.integers(0, 2000, 5000).tolist()
+    by_kind = bootstrap(values, patients, draws=4000)
+    monkeypatch.setattr(intervals, "MANY", 10**9)
+    one_by_one = bootstrap(values, patients, draws=4000)
+    assert by_kind.value == one_by_one.value
+    assert (by_kind.low, by_kind.high) == pytest.approx((one_by_one.low, one_by_one.high), abs=1e-3)
+    assert by_kind != one_by_one  # another way, or nothing was compared
+
+
+def test_a_metric_of_the_whole_set_is_resampled_from_its_parts():
+    parts = [[value, 1.0] for value in TEN]
+    found = bootstrap_total(parts, lambda sums: sums[:, 0] / sums[:, 1], draws=1000, seed=0)
+    assert (found.value, found.low, found.high) == pytest.approx((0.58, 0.43, 0.73))
+    patients = list("aabbccddee")
+    grouped = bootstrap_total(parts, lambda sums: sums[:, 0] / sums[:, 1], patients, seed=3)
+    plain = bootstrap(TEN, patients, seed=3)
+    assert (grouped.low, grouped.high, grouped.n) == pytest.approx((plain.low, plain.high, plain.n))
+
+
+def test_draws_without_a_value_are_left_out_and_half_of_them_leave_no_interval():
+    def mean(sums):
+        return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
+
+    rare = bootstrap_total([[1, 1]] + [[0, 0]] * 9, mean, draws=400)
+    assert (rare.value, rare.low, rare.high) == (1.0, 1.0, 1.0)  # drawn in 65% of all
+    none = bootstrap_total([[0, 0]] * 3, mean)
+    assert none == Estimate(None, None, None, 3)
 
 
 def test_a_difference_is_taken_over_pairs():
@@ -122,26 +152,6 @@ def test_wilson_intervals_have_their_worked_values(hits, n, low, high):
 
 def test_wilson_of_nothing_is_nothing():
     assert wilson(0, 0) == Estimate(None, None, None, 0)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "p"),
-    [(10, 3, 0.092285), (5, 0, 0.0625), (25, 14, 0.108129), (60, 40, 0.056888), (1, 1, 1), (0, 0, 1)],
-)
-def test_mcnemar_is_exact_and_does_not_care_who_comes_first(first, second, p):
-    assert mcnemar(first, second).p == pytest.approx(p, abs=1e-6)
-    assert mcnemar(second, first) == mcnemar(first, second)
-
-
-def test_mcnemar_shows_the_approximations_beside_it():
-    found = mcnemar(10, 3)
-    assert (found.chi2_corrected, found.p_corrected) == pytest.approx((2.769231, 0.096092), abs=1e-6)
-    assert (found.chi2, found.p_uncorrected) == pytest.approx((3.769231, 0.052204), abs=1e-6)
-
-
-def test_holm_adjusts_in_the_order_given():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([]) == []
 
 
 def test_runs_and_patients_are_drawn_crosswise():

@@ -1,14 +1,13 @@
-"""Intervals and paired tests, small and exact. What each is and why: the docstrings.
+"""Intervals: percentile bootstrap over items, patients or runs, and Wilson's for proportions near 0 and 1.
 
->>> estimate = bootstrap([1, 0, 1, 1, 0, 1, 1, 1], draws=200)
->>> estimate.value, estimate.n
-(0.75, 8)
+>>> wilson(0, 20).low
+0.0
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,9 @@ Z = 1.959963984540054
 
 CHUNK = 2_000_000
 """Resampled indices held at one time: 16 MB, whatever the number of items and draws."""
+
+MANY, REPEATED = 1000, 8
+"""From so many groups on, of which so many are alike on average, how often each kind is drawn is one lot."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,36 @@ def bootstrap(
     return Estimate(value, float(low), float(high), items.size)
 
 
+def numbered(groups: Sequence[Hashable]) -> tuple[np.ndarray, int]:
+    """The number of each item's group, in the order of the groups' names, and how many groups there are.
+
+    >>> numbered(["b", "a", "b"])[0].tolist()
+    [1, 0, 1]
+    """
+    texts = [str(group) for group in groups]
+    number = {name: position for position, name in enumerate(sorted(set(texts)))}
+    return np.fromiter((number[text] for text in texts), dtype=np.int64, count=len(texts)), len(number)
+
+
 def _by_group(items: np.ndarray, groups: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
     if len(groups) != items.size:
         raise ValueError(f"bootstrap: {items.size} values but {len(groups)} groups")
-    names = sorted({str(group) for group in groups})
-    number = {name: position for position, name in enumerate(names)}
-    member = np.fromiter((number[str(group)] for group in groups), dtype=np.int64, count=items.size)
+    member, num_groups = numbered(groups)
     # Sorted values make the sums, hence the interval, the same to the last bit in any order of items.
     order = np.lexsort((items, member))
-    sums = np.bincount(member[order], weights=items[order], minlength=len(names))
-    return sums, np.bincount(member, minlength=len(names)).astype(float)
+    sums = np.bincount(member[order], weights=items[order], minlength=num_groups)
+    return sums, np.bincount(member, minlength=num_groups).astype(float)
 
 
 def _resampled(sums: np.ndarray, sizes: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """The mean of each resample. Chunks continue one stream of random numbers: their size changes nothing."""
     generator = np.random.default_rng(seed)
+    if sums.size >= MANY:
+        kinds, times = np.unique(sums + 1j * sizes, return_counts=True)
+        if kinds.size * REPEATED <= sums.size:
+            # Right and wrong, mostly: how often each kind comes is multinomial, so nobody need be drawn.
+            drawn = generator.multinomial(sums.size, times / sums.size, draws)
+            return (drawn @ kinds.real) / (drawn @ kinds.imag)
     even = bool((sizes == sizes[0]).all())
     means = np.empty(draws)
     step = max(1, CHUNK // sums.size)
@@ -84,6 +101,70 @@ def _resampled(sums: np.ndarray, sizes: np.ndarray, draws: int, seed: int) -> np
         total = sizes[0] * sums.size if even else sizes[drawn].sum(axis=1)
         means[start:stop] = sums[drawn].sum(axis=1) / total
     return means
+
+
+def bootstrap_total(
+    parts: Sequence[Sequence[float]] | np.ndarray,
+    value: Callable[[np.ndarray], np.ndarray],
+    groups: Sequence[Hashable] | None = None,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Estimate:
+    """A metric of the whole set with its bootstrap interval: corpus BLEU, micro F1, a mean of task means.
+
+    `parts` holds a row for each item, whose column sums are all that the metric needs; `value` turns rows of
+    such sums into values, nan where there is none. Resampling adds rows up anew, so it is exact and reads no
+    text twice. Draws without a value are left out; where they are half of all, there is no interval.
+
+    >>> share = lambda sums: sums[:, 0] / sums[:, 1]
+    >>> bootstrap_total([[1, 2], [0, 1], [2, 3]], share, draws=100).value
+    0.5
+    """
+    rows = np.asarray(parts, dtype=float)
+    if rows.ndim != 2:
+        raise ValueError(f"bootstrap_total: parts of shape {rows.shape}; a row for each item is needed")
+    if np.isnan(rows).any():
+        raise ValueError("bootstrap_total: a part is missing; leave such items out and count them")
+    if not len(rows):
+        return Estimate(None, None, None, 0)
+    num_items, rows = len(rows), summed(rows, groups)
+    whole = float(value(rows.sum(axis=0, keepdims=True))[0])
+    whole = None if math.isnan(whole) else whole
+    if len(rows) < 2 or whole is None:
+        return Estimate(whole, None, None, num_items)
+    generator = np.random.default_rng(seed)
+    found = np.empty(draws)
+    step = max(1, CHUNK // len(rows))
+    for start in range(0, draws, step):
+        stop = min(start + step, draws)
+        drawn = generator.integers(0, len(rows), (stop - start, len(rows)))
+        drawn += np.arange(stop - start)[:, None] * len(rows)
+        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        found[start:stop] = value(times @ rows)
+    found = found[~np.isnan(found)]
+    if found.size <= draws / 2:
+        return Estimate(whole, None, None, num_items)
+    low, high = np.percentile(found, [2.5, 97.5])
+    return Estimate(whole, float(low), float(high), num_items)
+
+
+def summed(rows: np.ndarray, groups: Sequence[Hashable] | None) -> np.ndarray:
+    """The rows of each group added up, in the order of the groups' names; the rows themselves without groups.
+
+    >>> summed(np.array([[1.0], [2.0], [4.0]]), ["b", "a", "b"]).tolist()
+    [[2.0], [5.0]]
+    """
+    if groups is None:
+        return rows
+    if len(groups) != len(rows):
+        raise ValueError(f"bootstrap: {len(rows)} values but {len(groups)} groups")
+    member, num_groups = numbered(groups)
+    columns = []
+    for column in rows.T:
+        order = np.lexsort((column, member))
+        columns.append(np.bincount(member[order], weights=column[order], minlength=num_groups))
+    return np.stack(columns, axis=1)
 
 
 def paired_bootstrap(
@@ -160,54 +241,3 @@ def wilson(hits: int, n: int) -> Estimate:
     low = 0.0 if hits == 0 else centre - half
     high = 1.0 if hits == n else centre + half
     return Estimate(share, low, high, n)
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """`p` is exact; the chi-squared values (1 degree of freedom) are there to compare with."""
-
-    p: float
-    chi2_corrected: float
-    p_corrected: float
-    chi2: float
-    p_uncorrected: float
-
-
-def mcnemar(only_first: int, only_second: int) -> McNemar:
-    """Are two models right equally often? From the items that only one of them got right.
-
-    Exact: min(1, 2 P(X <= min(b, c))) with X ~ Binomial(b + c, 1/2). Nothing discordant gives p = 1.
-
-    >>> round(mcnemar(10, 3).p, 6)
-    0.092285
-    """
-    if only_first < 0 or only_second < 0:
-        raise ValueError(f"mcnemar: counts {only_first}, {only_second}")
-    n = only_first + only_second
-    if n == 0:
-        return McNemar(1.0, 0.0, 1.0, 0.0, 1.0)
-    from scipy.stats import binom  # half a second to import, so only where needed
-
-    exact = min(1.0, 2 * float(binom.cdf(min(only_first, only_second), n, 0.5)))
-    gap = abs(only_first - only_second)
-    corrected, plain = max(gap - 1, 0) ** 2 / n, gap**2 / n
-    return McNemar(exact, corrected, _chi2_tail(corrected), plain, _chi2_tail(plain))
-
-
-def _chi2_tail(value: float) -> float:
-    """P(chi-squared with one degree of freedom > value)."""
-    return math.erfc(math.sqrt(value / 2))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values of one family of tests (Holm 1979), in the order given.
-
-    >>> [round(p, 6) for p in holm([0.01, 0.04, 0.03, 0.005])]
-    [0.03, 0.06, 0.06, 0.02]
-    """
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, position in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
-        highest = max(highest, min(1.0, p_values[position] * (len(p_values) - rank)))
-        adjusted[position] = highest
-    return adjusted
