@@ -158,7 +158,10 @@ def test_a_metric_of_the_whole_set_is_randomised_by_its_parts():
         (lambda: wilcoxon([], []), "no pairs"),
         (lambda: randomisation([1.0, float("nan")], [1, 2]), "missing"),
         (lambda: randomisation_total(np.zeros((2, 1)), np.zeros((2, 2)), lambda s: s[:, 0]), "pairs"),
-        (lambda: randomisation_total(np.zeros((2, 1)), np.zeros((2, 1)), lambda s: s[:, 0] * np.nan), "value"),
+        (
+            lambda: randomisation_total(np.zeros((2, 1)), np.zeros((2, 1)), lambda s: s[:, 0] * np.nan),
+            "value",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(call, complaint):

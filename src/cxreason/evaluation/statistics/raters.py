@@ -72,9 +72,7 @@ def _icc_interval(
 
     a = k * value / (n * (1 - value))
     b = 1 + k * value * (n - 1) / (n * (1 - value))
-    freedom = (a * msc + b * mse) ** 2 / (
-        (a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1))
-    )
+    freedom = (a * msc + b * mse) ** 2 / ((a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1)))
     lower, upper = float(fdtri(n - 1, freedom, 0.975)), float(fdtri(freedom, n - 1, 0.975))
     between = k * msc + (k * n - k - n) * mse
     low = n * (msr - lower * mse) / (lower * between + n * msr)
@@ -101,7 +99,9 @@ def krippendorff(
         raise ValueError(f"krippendorff: level {level!r}; write nominal, ordinal or interval")
     rows = [[np.nan if one is None else float(one) for one in row] for row in ratings]
     if len({len(row) for row in rows}) > 1:
-        raise ValueError("krippendorff: raters have rows of different lengths; write None where one is missing")
+        raise ValueError(
+            "krippendorff: raters have rows of different lengths; write None where one is missing"
+        )
     table = np.asarray(rows, dtype=float).reshape(len(rows), -1)
     values = np.unique(table[~np.isnan(table)])
     counts = (table[:, :, None] == values).sum(axis=0).astype(float)  # unit x value
