@@ -2,6 +2,7 @@
 # Each makes .venv and installs into it first, once; a changed pyproject.toml installs again.
 
 BIN := .venv/bin
+WORKERS := 2
 PYTHONS := $(PYTHON) python3.11 python3.12 python3.13 python3
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -11,8 +12,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 demo: .venv/.installed-train
 	$(BIN)/cxreason demo
 
+# The file is what is shared out, so that its fixtures are made once; what holds a limit of time runs alone.
 test: .venv/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not timing' -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m timing
 
 check: .venv/.installed-dev
 	$(BIN)/ruff check .

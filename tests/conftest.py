@@ -12,6 +12,23 @@ from cxreason.recipes import BuildRecipe, MineRecipe, PhantomRecipe, validate
 settings.register_profile("cxreason", deadline=None)
 settings.load_profile("cxreason")
 
+# `make test` runs a process of tests on each of two cores: more threads would be in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Where workers share the files of tests, those with long tests come first, so that all end together."""
+    if hasattr(config, "workerinput"):
+        long = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in long)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """`-m timing` wants few tests: to import the files that have none would take longer than those."""
+    if config.getoption("markexpr") == "timing" and collection_path.suffix == ".py":
+        return True if "mark.timing" not in collection_path.read_text(encoding="utf-8") else None
+    return None
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

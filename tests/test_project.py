@@ -164,7 +164,13 @@ def test_make_installs_once_and_again_when_the_project_file_changes(toy):
     for _ in range(2):
         result = make(toy, "test", path=toy / "programs")
         assert result.returncode == 0, result.stderr
-    assert [line.split()[0] for line in log.read_text().splitlines()] == ["venv", "pip", "pytest", "pytest"]
+    lines = [line.split() for line in log.read_text().splitlines()]
+    assert [line[0] for line in lines] == ["venv", "pip", *["pytest"] * 4]
     os.utime(toy / "pyproject.toml", (2e9, 2e9))
     make(toy, "test", path=toy / "programs")
     assert log.read_text().count("pip install") == 2
+
+
+def test_make_test_leaves_no_test_out(toy):
+    shown = make(toy, "-n", "test", path=toy / "programs").stdout
+    assert re.findall(r"-m pytest -m ('.+?'|\S+)", shown) == ["'not timing'", "timing"]

@@ -95,6 +95,7 @@ def test_the_chunk_size_changes_nothing(monkeypatch):
     assert bootstrap(TEN, list("aabbccddee"), seed=5) == whole
 
 
+@pytest.mark.timing
 def test_forty_thousand_items_take_about_a_second():
     values = np.random.default_rng(0).random(40_000).tolist()
     started = time.perf_counter()

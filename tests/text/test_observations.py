@@ -349,6 +349,7 @@ def test_sentences_mean_the_same_wherever_they_stand(first, second):
     assert joined == [said(seen) for seen in [*observe(before), *observe(after)]]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     "piece",
     [
