@@ -54,6 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inference": STAGE | {"answers", "imaging", "training", "endpoint"},
     # Predictions come as files: evaluation needs no engine, so rewards can call it without a circle.
     "evaluation": STAGE | {"answers", "text", "imaging", "endpoint"},
+    # Edits of traces know how chains are made; what a model makes of them is asked as `predict` asks.
+    "probing": STAGE | {"answers", "text", "imaging", "inference", "evaluation", "mining"},
     "doctor": {"machine"},
 }
 FREE = {"cli", "cli_parts", "demo", "__main__", "__init__"}

@@ -313,6 +313,28 @@ def select(
 
 
 @app.command()
+def probe(
+    recipe_file: RecipeFile,
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Change a trace or an image, and see whether the answer follows.
+
+    Example: cxreason probe recipes/phantom/probe.yaml
+    """
+    with user_errors(quiet):
+        from cxreason.recipes import ProbeRecipe, load
+
+        recipe = load(ProbeRecipe, recipe_file, changes or [])
+        from cxreason.probing import run as room
+
+        report(recipe, room.probe(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+
+
+@app.command()
 def score(
     recipe_file: RecipeFile,
     changes: Changes = None,

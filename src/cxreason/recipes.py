@@ -254,6 +254,25 @@ class PredictRecipe(Recipe):
         return self
 
 
+class ProbeRecipe(Recipe):
+    """Settings of `cxreason probe`: what a model says when something was changed. Its model and settings are
+    those of the predictions."""
+
+    predictions: Path = Field(
+        description="run folder of `predict`, in mode reasoning and without temperature"
+    )
+    probes: tuple[Literal["follow", "flip", "early", "alone", "blank", "swapped", "order"], ...] = Field(
+        ("follow", "flip", "early", "alone", "blank", "swapped", "order"),
+        min_length=1,
+        description="follow: does the answer follow from the trace; flip: turn the decisive finding around; "
+        "early: ask for the answer before the trace ends; alone: the trace without the image; blank, "
+        "swapped: another image; order: the options from the last to the first",
+    )
+    most: int = Field(250, ge=1, description="samples that are probed, the tasks in turn")
+    model: str = Field("", description="where the model is now, if it has moved since")
+    seed: int = 17
+
+
 class SelectRecipe(Recipe):
     """Settings of `cxreason select`: the samples on which a model is of two minds, for `train grpo`."""
 
@@ -275,6 +294,9 @@ class ScoreRecipe(Recipe):
 
     predictions: tuple[Path, ...] = Field(min_length=1, description="run folders of `predict`")
     samples: Path = Field(description="run folder of `mine`, or of `build` where no reasoning is scored")
+    probes: tuple[Path, ...] = Field(
+        (), description="run folders of `probe`, whose faithfulness stands beside the scores of its model"
+    )
     radrscore: Literal["paper", "released", "strict"] = Field(
         "paper",
         description="RadRScore as printed, as the authors' scorer behaves, or strict: what is not mentioned "
@@ -288,6 +310,9 @@ class ScoreRecipe(Recipe):
         None, description="file of what the judge said, to share between runs; null = judge.jsonl in `out`"
     )
     bootstrap_draws: int = Field(1000, ge=1, description="resamples behind each interval")
+    most_cases: int = Field(
+        5000, ge=0, description="cases in the browser of the page; the numbers are over all"
+    )
     seed: int = 17
 
 
@@ -327,6 +352,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "sft": SftRecipe,
     "grpo": GrpoRecipe,
     "predict": PredictRecipe,
+    "probe": ProbeRecipe,
     "select": SelectRecipe,
     "score": ScoreRecipe,
     "demo": DemoRecipe,

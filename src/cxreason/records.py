@@ -258,6 +258,8 @@ class Prediction:
     seconds: float = 0.0
     repeat: int = 0
     """Number of this draw among several of one prompt (self-consistency); 0 for greedy output."""
+    probe: str = ""
+    """What was changed before the model said this (`probing/`); empty for what it says by itself."""
 
 
 @dataclass(frozen=True)

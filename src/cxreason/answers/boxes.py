@@ -67,6 +67,16 @@ def score(value: str, gold: str, options: Sequence[str] = ()) -> float:
     return matched_iou([place for _, place in said], [place for _, place in true])
 
 
+def places(value: str) -> list[Box]:
+    """The boxes of an answer as fractions of the image.
+
+    >>> places("<|ref|>nodule<|/ref|><|box|>(12,60),(18,87)<|/box|>")[0].x1
+    0.12
+    """
+    found, _ = _read(value)
+    return [Box(name, *(number / 100 for number in place)) for name, place in found]
+
+
 def _read(text: str) -> tuple[list[tuple[str, Corners]], set[str]]:
     """Names ("" where there is none) and places (0-100) of all boxes, and what was mended."""
     found: list[tuple[str, Corners]] = []

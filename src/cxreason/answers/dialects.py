@@ -101,6 +101,17 @@ class Think:
         text = f"{said}{trace}" if self.answer_first else f"{trace}{said}"
         return _checked(text, self.read(text, mode), answer, reasoning if trace else "")
 
+    def opening(self, reasoning: str, *, answering: bool) -> str:
+        """How a reply begins that reasons so; with `answering` the reasoning is over and the answer is due.
+
+        >>> Think().opening("There is edema.", answering=True)
+        '<think> There is edema. </think><answer>'
+        """
+        if self.answer_first:
+            raise ValueError("the answer comes before the reasoning: nothing of it hangs on a trace")
+        began = f"<think> {reasoning.strip()}".rstrip()
+        return f"{began} </think><answer>" if answering else began
+
     def read(self, text: str, mode: Mode) -> Reply:
         """The last complete answer after the thinking; two different ones there are none.
 
@@ -163,6 +174,14 @@ class Boxed:
         answer, reasoning = answer.strip(), reasoning.strip()
         text = f"{reasoning} \\boxed{{{answer}}}" if _reasons(mode) else answer
         return _checked(text, self.read(text, mode), answer, reasoning if _reasons(mode) else "")
+
+    def opening(self, reasoning: str, *, answering: bool) -> str:
+        r"""How a reply begins that reasons so; with `answering` the reasoning is over and the answer is due.
+
+        >>> Boxed().opening("There is edema.", answering=True)
+        'There is edema. \\boxed{'
+        """
+        return f"{reasoning.strip()} \\boxed{{".lstrip() if answering else reasoning.strip()
 
     def read(self, text: str, mode: Mode) -> Reply:
         r"""The last filled box with balanced braces; in direct mode the whole reply where it has no box.

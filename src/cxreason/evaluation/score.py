@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxreason.answers import score as score_answer
 from cxreason.errors import UserError
+from cxreason.evaluation.faithfulness import probe_rows, table
 from cxreason.evaluation.radrscore import RadRScore, entity_factuality, radrscore, score_traces
 from cxreason.evaluation.statistics import bootstrap
+from cxreason.evaluation.subgroups import Context
 from cxreason.evaluation.totals import over_tasks
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Prediction, Sample, Score, content_id
@@ -57,29 +60,58 @@ def score(recipe: ScoreRecipe, *, limit: int | None = None, dry_run: bool = Fals
     if dry_run:
         num_predictions = sum(1 for folder in recipe.predictions for _ in read(folder, Prediction))
         return {"num_predictions": num_predictions, "metrics": METRICS}
-    with Run.open(recipe.out, verb="score", recipe=recipe, record=Score, limit=limit) as run:
-        if run.finished:
-            return run.counts
-        judge = _judge(recipe)
-        summary: dict[str, dict[str, Any]] = {}
-        for folder in recipe.predictions:
-            predictions = list(read(folder, Prediction))[:limit]
-            if not predictions:
-                raise UserError(f"{folder}: holds no predictions. Run `cxreason predict` with more samples.")
-            pairs = [(item, _sample(samples, item, folder)) for item in predictions]
-            scored = score_reasoning(pairs, recipe, judge)
-            rows = [
-                row
-                for (item, sample), parts in zip(pairs, scored, strict=True)
-                for row in score_item(item, sample, parts)
-            ]
+    with Run.open(
+        recipe.out, verb="score", recipe=recipe, record=Score, limit=limit, may_change=("most_cases",)
+    ) as run:
+        counts = run.counts if run.finished else _score(recipe, run, samples, limit)
+    if not (recipe.out / "page.html").exists():
+        from cxreason.evaluation.score_page import write_score_page
+
+        summary = json.loads((recipe.out / "summary.json").read_text(encoding="utf-8"))
+        write_score_page(recipe, summary, METRICS)
+    return counts
+
+
+def _score(recipe: ScoreRecipe, run: Run, samples: dict[str, Sample], limit: int | None) -> dict[str, Any]:
+    judge = _judge(recipe)
+    summary: dict[str, dict[str, Any]] = {}
+    context = Context(samples, partial(estimate, recipe=recipe))
+    for folder in recipe.predictions:
+        predictions = list(read(folder, Prediction))[:limit]
+        if not predictions:
+            raise UserError(f"{folder}: holds no predictions. Run `cxreason predict` with more samples.")
+        pairs = [(item, _sample(samples, item, folder)) for item in predictions]
+        scored = score_reasoning(pairs, recipe, judge)
+        rows = [
+            row
+            for (item, sample), parts in zip(pairs, scored, strict=True)
+            for row in score_item(item, sample, parts)
+        ]
+        run.append([row for row in rows if row.id not in run.done])
+        first = predictions[0]
+        told = {**summarise(rows, predictions, recipe), **_published_way(pairs, scored, recipe)}
+        context.add_to(told, rows)
+        summary.setdefault(first.model, {})[first.mode] = told
+    _add_probes(recipe, run, samples, summary)
+    write_json(recipe.out / "summary.json", summary)
+    asked = {} if judge is None else {"judge": judge.about()}
+    return run.finish(models={model: sorted(modes) for model, modes in summary.items()}, **asked)
+
+
+def _add_probes(
+    recipe: ScoreRecipe, run: Run, samples: dict[str, Sample], summary: dict[str, dict[str, Any]]
+) -> None:
+    """The faithfulness of every model that was probed, under `faithfulness` of its mode."""
+    said = [one for folder in recipe.predictions for one in read(folder, Prediction)]
+    for folder in recipe.probes:
+        probes = list(read(folder, Prediction))
+        for model, mode in dict.fromkeys((one.model, one.mode) for one in probes):
+            own = [one for one in said if (one.model, one.mode) == (model, mode)]
+            if not own:
+                raise UserError(f"{folder}: probes {model}, which `predictions` does not hold. Add its run.")
+            rows = list(probe_rows(own, [one for one in probes if one.model == model], samples))
             run.append([row for row in rows if row.id not in run.done])
-            first = predictions[0]
-            told = {**summarise(rows, predictions, recipe), **_published_way(pairs, scored, recipe)}
-            summary.setdefault(first.model, {})[first.mode] = told
-        write_json(recipe.out / "summary.json", summary)
-        asked = {} if judge is None else {"judge": judge.about()}
-        return run.finish(models={model: sorted(modes) for model, modes in summary.items()}, **asked)
+            summary[model][mode]["faithfulness"] = table(rows, partial(estimate, recipe=recipe))
 
 
 def _judge(recipe: ScoreRecipe) -> Judge | None:
