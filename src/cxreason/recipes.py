@@ -169,6 +169,9 @@ class SftRecipe(Recipe):
     num_rows: int = Field(ge=1, description="rows to train on; batch size times steps for one pass each")
     dialect: Dialect = Field("think", description=DIALECT)
     max_pixels: int = Field(262_144, ge=784, description="images get a size below this")
+    pixels: Path | None = Field(
+        None, description="folder of prepared images, which runs can share; null = `pixels` beside `out`"
+    )
     freeze_vision: bool = Field(False, description="hold the vision tower still")
     trainer: dict[str, Any] = Field({}, description="handed to trl.SFTConfig as it is")
     seed: int = 17
@@ -187,6 +190,9 @@ class GrpoRecipe(Recipe):
         {"format": 1.0, "answer": 1.0, "process": 1.0}, min_length=1, description=REWARDS
     )
     max_pixels: int = Field(262_144, ge=784, description="images get a size below this")
+    pixels: Path | None = Field(
+        None, description="folder of prepared images, which runs can share; null = `pixels` beside `out`"
+    )
     freeze_vision: bool = Field(False, description="hold the vision tower still, as CheXOne's stage 2 does")
     trainer: dict[str, Any] = Field({}, description="handed to trl.GRPOConfig as it is")
     seed: int = 17

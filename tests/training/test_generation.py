@@ -26,11 +26,13 @@ def inputs(engine, corpus):
 
 
 def prepared(engine, corpus, samples):
-    from cxreason.inference.transformers import _picture
+    from cxreason.inference.prompts import picture, render
 
     chats = [conversation(sample, dialect="think", mode="reasoning") for sample in samples]
-    texts = [engine._render(chat, len(one.images)) for chat, one in zip(chats, samples, strict=True)]
-    pictures = [[_picture(corpus / "mine" / image) for image in one.images] for one in samples]
+    texts = [
+        render(engine.processor, chat, len(one.images)) for chat, one in zip(chats, samples, strict=True)
+    ]
+    pictures = [[picture(corpus / "mine" / image) for image in one.images] for one in samples]
     return engine.processor(text=texts, images=pictures, padding=True, return_tensors="pt")
 
 

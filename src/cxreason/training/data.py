@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import conversation, reply
 from cxreason.errors import UserError
-from cxreason.imaging.read import read_image
 from cxreason.recipes import GrpoRecipe, SftRecipe
 from cxreason.records import Mode, Sample
 from cxreason.runs import read
+from cxreason.training.pixels import PreparedPixels
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -117,17 +117,17 @@ def _length(row: Row) -> int:
     return len(row["prompt"][-1]["content"]) + len(reply)
 
 
-def dataset(rows: Iterable[dict[str, Any]]) -> Dataset:
-    """The rows as a Hugging Face dataset whose images are read from disk at each access."""
-    from PIL import Image
-
+def dataset(rows: Iterable[Row], pixels: PreparedPixels | None = None) -> Dataset:
+    """The rows as a Hugging Face dataset; with `pixels` its images are pictures, read at each access."""
     from datasets import Dataset
+
+    table = Dataset.from_list(list(rows))
+    if pixels is None:
+        return table
 
     def decode(batch: dict[str, list]) -> dict[str, list]:
         if "images" in batch:
-            batch["images"] = [
-                [Image.fromarray(read_image(path)) for path in paths] for paths in batch["images"]
-            ]
+            batch["images"] = [[pixels.image(path) for path in paths] for paths in batch["images"]]
         return batch
 
-    return Dataset.from_list(list(rows)).with_transform(decode)
+    return table.with_transform(decode)

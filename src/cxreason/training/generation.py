@@ -11,7 +11,7 @@ text whatever else is in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,8 +136,10 @@ def write_tokens(
     return [row[:length].tolist() for row, length in zip(written, lengths.tolist(), strict=True)]
 
 
-def draws(seeds: Sequence[int], num_tokens: int) -> torch.Tensor:
+def draws(seeds: Sequence[int | Sequence[int]], num_tokens: int) -> torch.Tensor:
     """One row of uniform numbers for each seed, for `write_tokens`; a row depends on its seed alone.
+
+    A seed is one number or several.
 
     >>> bool((draws([3, 4], 2)[1] == draws([4], 2)[0]).all())
     True
@@ -146,11 +148,14 @@ def draws(seeds: Sequence[int], num_tokens: int) -> torch.Tensor:
     return torch.from_numpy(np.stack(rows))
 
 
-def quicken_rollouts(model: Any, num_generations: int) -> None:
+def quicken_rollouts(
+    model: Any, num_generations: int, seeds: Callable[[int], Sequence[Sequence[int]]] | None = None
+) -> None:
     """Let GRPO's rollouts of `model` be written here where that changes nothing but the time they take.
 
     The trainer asks `model.generate` for a batch in which each prompt stands `num_generations` times; each is
-    read once. The random numbers come from torch's own stream, which checkpoints restore.
+    read once. `seeds` gives as many seeds as there are rows, so that a reply does not depend on how many
+    processes share a batch; without it the random numbers come from torch's own stream.
     """
     generate = model.generate
 
@@ -165,7 +170,9 @@ def quicken_rollouts(model: Any, num_generations: int) -> None:
             model,
             inputs if distinct is None else distinct,
             max_new_tokens=settings.max_new_tokens,
-            draws=torch.rand(len(prompts), settings.max_new_tokens),
+            draws=torch.rand(len(prompts), settings.max_new_tokens)
+            if seeds is None
+            else draws(seeds(len(prompts)), settings.max_new_tokens),
             num_draws=1 if distinct is None else num_generations,
             temperature=settings.temperature,
             ends=settings.eos_token_id,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxreason.progress import ticking
+from cxreason.progress import set_quiet, ticking
+from cxreason.recipes import GrpoRecipe, SftRecipe
 from cxreason.rows import write_json
-from cxreason.training.models import load_model
+from cxreason.runs import Run
 
 if TYPE_CHECKING:
     from transformers import Trainer
-
-COMPLETE = "complete"
-"""Empty file in a checkpoint folder, written last: a checkpoint without it was cut off while it was saved."""
 
 
 def machine_settings() -> dict[str, Any]:
@@ -35,30 +37,86 @@ def machine_settings() -> dict[str, Any]:
     }
 
 
-def last_checkpoint(folder: Path) -> str | None:
-    """The newest complete checkpoint below `folder`; incomplete ones are removed."""
-    found = []
-    for checkpoint in folder.glob("checkpoint-*"):
-        if (checkpoint / COMPLETE).exists():
-            found.append(checkpoint)
-        else:
-            shutil.rmtree(checkpoint)
-    return str(max(found, key=lambda path: int(path.name.split("-")[-1]))) if found else None
+def pixels_folder(recipe: SftRecipe | GrpoRecipe) -> Path:
+    """Where prepared pixels lie: as the recipe says, or beside the run, where the next stage finds them."""
+    return recipe.pixels or recipe.out.parent / "pixels"
 
 
-def run(trainer: Trainer, folder: Path, what: str) -> list[dict[str, float]]:
+@contextlib.contextmanager
+def opened(recipe: SftRecipe | GrpoRecipe, verb: str, limit: int | None) -> Iterator[Run | Follower]:
+    """The run folder of a training that one process or several do: the first holds it, the others follow.
+
+    with opened(recipe, "train sft", limit) as run: ...
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        with Run.open(recipe.out, verb=verb, recipe=recipe, record=None, limit=limit) as run:
+            yield run
+        return
+    import torch
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not torch.cuda.is_available())
+    if state.is_main_process:
+        with Run.open(recipe.out, verb=verb, recipe=recipe, record=None, limit=limit) as run:
+            state.wait_for_everyone()
+            yield run
+            state.wait_for_everyone()
+    else:
+        set_quiet(True)
+        state.wait_for_everyone()
+        yield Follower(recipe.out)
+        state.wait_for_everyone()
+
+
+class Follower:
+    """The run as the processes after the first see it: they work, and leave what is written to the first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        state = json.loads((folder / "run.json").read_text())
+        self.finished, self.counts = bool(state["finished"]), dict(state["counts"])
+
+    def finish(self, **counts: Any) -> dict[str, Any]:
+        """The same counts that the first process writes down."""
+        return counts
+
+
+def run(trainer: Trainer, folder: Path, what: str, rewards: Sequence[str] = ()) -> list[dict[str, float]]:
     """Train from the newest complete checkpoint on, save the model, return the learning curve.
 
     The model is written beside its place and moved there, so `folder/model` is whole or absent. The
     checkpoints are removed last: they are only needed until the model is there.
     """
-    from transformers import PrinterCallback, TrainerCallback
+    from transformers import PrinterCallback
 
-    checkpoints = folder / "checkpoints"
+    from cxreason.training import checkpoints
+    from cxreason.training.watch import Watch
 
-    class MarkComplete(TrainerCallback):
-        def on_save(self, args, state, control, **kwargs):
-            (checkpoints / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+    first, kept = trainer.args.process_index == 0, folder / "checkpoints"
+    if first:
+        checkpoints.remove_incomplete(kept)
+    trainer.accelerator.wait_for_everyone()
+    trainer.remove_callback(PrinterCallback)
+    keeper = checkpoints.Checkpoints(trainer)
+    for callback in (keeper, Watch(trainer, folder, rewards), _bar(what)):
+        trainer.add_callback(callback)
+    checkpoint = checkpoints.last_checkpoint(kept)
+    checkpoints.resume(trainer, checkpoint, keeper)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    curve = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        save_sharded(trainer, folder / "model")
+    elif first:
+        save(trainer.model, trainer.processing_class, folder / "model")
+    if first:
+        write_json(folder / "curve.json", curve)
+        shutil.rmtree(kept, ignore_errors=True)
+    return curve
+
+
+def _bar(what: str) -> Any:
+    """One step of the progress bar for each of the optimiser."""
+    from transformers import TrainerCallback
 
     class Tick(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
@@ -72,21 +130,7 @@ def run(trainer: Trainer, folder: Path, what: str) -> list[dict[str, float]]:
         def on_train_end(self, args, state, control, **kwargs):
             self.bar.__exit__(None, None, None)
 
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(MarkComplete())
-    trainer.add_callback(Tick())
-    checkpoint = last_checkpoint(checkpoints)
-    if checkpoint is not None:
-        # Checkpoints carry the parameter names of released Qwen models, and only from_pretrained translates
-        # them. The trainer matches names as they stand, finds none, and would go on from untrained weights.
-        model: Any = trainer.model
-        model.load_state_dict(load_model(checkpoint).state_dict())
-    trainer.train(resume_from_checkpoint=checkpoint)
-    curve = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
-    save(trainer.model, trainer.processing_class, folder / "model")
-    write_json(folder / "curve.json", curve)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return curve
+    return Tick()
 
 
 def last_value(curve: list[dict[str, float]], key: str) -> float | None:
@@ -106,3 +150,17 @@ def save(model: Any, processor: Any, folder: Path) -> None:
     processor.save_pretrained(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
+
+
+def save_sharded(trainer: Trainer, folder: Path) -> None:
+    """The same where the weights are spread over processes: all of them gather, the first one writes."""
+    partial = folder.with_name(folder.name + ".partial")
+    first = trainer.args.process_index == 0
+    if first:
+        shutil.rmtree(partial, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
+    trainer.save_model(str(partial))
+    trainer.accelerator.wait_for_everyone()
+    if first:
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from cxreason.recipes import SftRecipe
-from cxreason.runs import Run
-from cxreason.training import data
+from cxreason.training import data, loop
+from cxreason.training.pixels import PreparedPixels
 
 
 def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
@@ -24,24 +24,30 @@ def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False)
     )
     if dry_run:
         return {"num_rows": len(examples), "example": examples[0]}
-    with Run.open(recipe.out, verb="train sft", recipe=recipe, record=None, limit=limit) as run:
+    with loop.opened(recipe, "train sft", limit) as run:
         if run.finished:
             return run.counts
         from trl import SFTConfig, SFTTrainer
 
-        from cxreason.training import loop, models
+        from cxreason.training import models, quick
+        from cxreason.training.batches import Batches
 
         settings = {
             **loop.machine_settings(),
             "max_length": None,  # cutting a prompt would cut image tokens out of it
             **recipe.trainer,
         }
+        processor = models.load_processor(recipe.model, max_pixels=recipe.max_pixels)
+        pixels = PreparedPixels(loop.pixels_folder(recipe), processor)
         trainer = SFTTrainer(
             model=models.load_model(recipe.model, freeze_vision=recipe.freeze_vision),
             args=SFTConfig(output_dir=str(run.folder / "checkpoints"), seed=recipe.seed, **settings),
             train_dataset=data.dataset(examples),
-            processing_class=models.load_processor(recipe.model, max_pixels=recipe.max_pixels),
+            data_collator=Batches(processor, pixels),
+            processing_class=processor,
         )
+        quick.score_replies_only()
+        quick.quicken_vision(trainer.model)
         curve = loop.run(trainer, run.folder, "sft")
         return run.finish(
             num_rows=len(examples),
