@@ -26,6 +26,7 @@ VERBS = (
     "predict",
     "select",
     "score",
+    "compare",
     "doctor",
 )
 PARTS = {

@@ -357,6 +357,27 @@ def score(
 
 
 @app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="FOLDER of score, FOLDER:MODEL or with /MODE")],
+    second: Annotated[str, typer.Argument(metavar="B", help="the same of the other model")],
+    metric: Annotated[
+        list[str] | None, typer.Option(help="compare by this one; can be repeated. Default: all of both")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two models on the items that both were scored on, with paired tests.
+
+    Example: cxreason compare runs/demo/score:sft/reasoning runs/demo/score:grpo/reasoning
+    """
+    with user_errors(quiet):
+        from cxreason.evaluation import compare as room
+
+        result = room.compare(first, second, metric or ())
+        typer.echo(json.dumps(result) if as_json else room.describe(result))
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Say what this machine has, what is installed and what each extra would add."""
     from cxreason import doctor as room

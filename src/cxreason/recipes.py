@@ -315,6 +315,11 @@ class ScoreRecipe(Recipe):
     judge_cache: Path | None = Field(
         None, description="file of what the judge said, to share between runs; null = judge.jsonl in `out`"
     )
+    missing: Literal["wrong", "refuse", "leave_out"] = Field(
+        "wrong",
+        description="samples without a prediction: count as wrong, stop, or leave out (models then answered "
+        "different questions)",
+    )
     bootstrap_draws: int = Field(1000, ge=1, description="resamples behind each interval")
     most_cases: int = Field(
         5000, ge=0, description="cases in the browser of the page; the numbers are over all"

@@ -281,6 +281,12 @@ class Score:
     reason: str = ""
     flagged: bool = False
     """True where the model itself caused the worst value: nothing parsed, nothing said."""
+    model: str = ""
+    mode: str = ""
+    parts: tuple[float, ...] = ()
+    """What the item adds to a metric of the whole set, such as its matching words; `value` is then None."""
+    group: str = ""
+    """What such a metric keeps apart, such as the finding whose boxes are counted."""
 
 
 def changed(record: Record, **fields: Any) -> Record:

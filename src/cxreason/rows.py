@@ -51,6 +51,19 @@ def write_records(final: Path, record: type, rows: Sequence[Any]) -> None:
     write_table(final, to_table(record, rows))
 
 
+def write_groups(final: Path, record: type, groups: Iterator[Sequence[Any]]) -> None:
+    """Write groups of records that come one after another as Parquet, whole or not at all."""
+    import pyarrow.parquet as pq
+
+    from cxreason.columns import to_table
+
+    part = partial(final)
+    with pq.ParquetWriter(part, schema(record), compression="zstd", compression_level=1) as writer:
+        for rows in groups:
+            writer.write_table(to_table(record, rows), row_group_size=GROUP_ROWS)
+    replace_whole(part, final)
+
+
 def write_table(final: Path, table: Any) -> None:
     """Write an Arrow table as Parquet, whole or not at all."""
     import pyarrow.parquet as pq

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from cxreason.evaluation.score import METRICS
+from cxreason.evaluation.metrics import ALWAYS
 from cxreason.records import Box, Prediction, Sample, Score, content_id, to_row
 from cxreason.rows import write_json, write_parquet
 
@@ -87,7 +87,7 @@ def _of_mode(skill: float, mode: str) -> dict[str, Any]:
             ),
             "by_task": {"binary": _estimate(skill)},
         }
-        for position, metric in enumerate(METRICS)
+        for position, metric in enumerate(ALWAYS)
     }
     return {**metrics, "parse_rate": 0.975, "finished_rate": 1.0, "mean_tokens": 51.25}
 

@@ -34,6 +34,8 @@ LABELS = (
 TOP_5 = (1, 4, 5, 7, 9)
 """Cardiomegaly, Edema, Consolidation, Atelectasis and Pleural Effusion in `LABELS`."""
 
+Averaged = Literal["micro", "macro", "macro_present"]
+
 POSITIVE = (1, 3)
 """Uncertain counts as positive, as in report generation ever since R2Gen."""
 
@@ -49,7 +51,7 @@ def label_parts(reference: Sequence[int], hypothesis: Sequence[int]) -> tuple[in
     return tuple(parts)
 
 
-def label_f1(sums: np.ndarray, how: Literal["micro", "macro", "macro_present"]) -> np.ndarray:
+def label_f1(sums: np.ndarray, how: Averaged) -> np.ndarray:
     """F1 of whole sets from the sums of their `label_parts`, a row for each set.
 
     `macro` gives 0 to a label that neither side has; `macro_present` leaves it out.

@@ -125,6 +125,8 @@ def _row(said: Prediction, sample: Sample, line: str, value: float, reason: str)
         metric,
         value,
         reason,
+        model=said.model,
+        mode=said.mode,
     )
 
 

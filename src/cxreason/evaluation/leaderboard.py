@@ -20,6 +20,8 @@ LOWER_IS_BETTER = ("radcliq",)
 SECTIONS = {
     "Answers": (
         "accuracy",
+        "word_f1",
+        "self_consistency",
         "anomaly",
         "iou",
         "label",
@@ -43,7 +45,7 @@ SECTIONS = {
         "green",
         "observation",
     ),
-    "Reasoning": ("radrscore", "r_f", "r_c", "r_e", "s_f", "sf_", "self_consistency", "factuality"),
+    "Reasoning": ("radrscore", "r_f", "r_c", "r_e", "s_f", "sf_", "factuality"),
 }
 """Heading -> beginnings of the names of its metrics."""
 OF_TRACES = SECTIONS["Reasoning"]
@@ -131,7 +133,10 @@ def sections(
     found: dict[str, list[Panel]] = {section: [] for section in (*SECTIONS, "Other")}
     for metric in metrics_of(summary):
         made = panel(summary, metric, names.get(metric, words(metric)), meanings.get(metric, ""))
-        found[section_of(metric)].append(made)
+        if any(
+            one.kind == "model" for one in made.rows
+        ):  # a metric of traces, where none was asked for, has none
+            found[section_of(metric)].append(made)
     return {section: panels for section, panels in found.items() if panels}
 
 

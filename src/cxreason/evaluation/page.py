@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.errors import UserError
+from cxreason.evaluation.metrics import ALWAYS, METRICS
 from cxreason.evaluation.page_charts import training_charts
 from cxreason.evaluation.page_gallery import (
     MARK_CLASSES,
@@ -26,7 +27,6 @@ from cxreason.evaluation.page_gallery import (
     task_order,
     values_of,
 )
-from cxreason.evaluation.score import METRICS
 from cxreason.records import Prediction, Sample, Score
 from cxreason.rows import write_text
 from cxreason.runs import read
@@ -142,7 +142,7 @@ def shown(models: Mapping[str, Any]) -> list[str]:
         for metric in ONLY_WHERE_MEASURED
         if _value(models, model, mode, metric) is not None
     }
-    return [metric for metric in METRICS if metric not in ONLY_WHERE_MEASURED or metric in measured]
+    return [metric for metric in ALWAYS if metric not in ONLY_WHERE_MEASURED or metric in measured]
 
 
 def headline(models: Mapping[str, Any], chance: float | None) -> list[dict[str, Any]]:

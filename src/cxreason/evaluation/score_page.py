@@ -29,6 +29,7 @@ from cxreason.evaluation.leaderboard import (
     sections,
     words,
 )
+from cxreason.evaluation.metrics import ANSWER_METRIC
 from cxreason.evaluation.page import METRIC_NAMES, environment, name_of
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Prediction, Sample, Score
@@ -36,7 +37,7 @@ from cxreason.rows import write_text
 from cxreason.runs import read
 
 MODE_NAMES = {"reasoning": "reasons", "direct": "answers at once"}
-PRIMARY = {"choice": "accuracy", "labels": "anomaly_f1", "boxes": "iou", "report": "report_f1"}
+PRIMARY = {"choice": "accuracy", **ANSWER_METRIC}
 """Kind of answer -> the metric that a case is called right or wrong by; accuracy for all others."""
 ICONS = {"supported": "check", "contradicted": "cross", "unmentioned": "question", "silent": ""}
 MARKS = {
