@@ -83,5 +83,5 @@ def _film(values: np.ndarray, window: Window) -> Film:
     if high - offset > DEEPEST or not np.array_equal(values, np.rint(values)):
         offset, scale = low, DEEPEST / ((high - low) or 1.0)
     stored = np.rint((values - offset) * scale).astype(np.uint16)
-    ends = ((end - offset) * scale for end in window[:2])
-    return Film(stored, Window(*ends, window.sigmoid))
+    low, high = ((end - offset) * scale for end in window[:2])
+    return Film(stored, Window(low, high, window.sigmoid))
