@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from cxreason.cli import app
 from cxreason.recipes import RECIPES
 from cxreason.settings import AuditSettings, EndpointSettings, Feed, MineFilters, PoolServer, PoolSettings
+from cxreason.study.protocol import Arm, Case, Protocol, QuestionItem, Reader, Stretch, StudyBox, StudyImage
 
 VERBS = (
     "",
@@ -27,6 +28,10 @@ VERBS = (
     "select",
     "score",
     "compare",
+    "study init",
+    "study serve",
+    "study export",
+    "study analyse",
     "doctor",
 )
 PARTS = {
@@ -36,6 +41,14 @@ PARTS = {
     "a model on several servers": PoolSettings,
     "one of several servers": PoolServer,
     "the filters of mining": MineFilters,
+    "study.yaml": Protocol,
+    "a reader of a study": Reader,
+    "an arm of a study": Arm,
+    "a part of a study": Stretch,
+    "a case of a study": Case,
+    "an image of a case": StudyImage,
+    "a box on an image": StudyBox,
+    "a question of a study": QuestionItem,
 }
 PAGE = Path(__file__).with_name("cli.md")
 

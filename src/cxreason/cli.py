@@ -14,6 +14,7 @@ import typer
 
 from cxreason import __version__
 from cxreason.cli_parts import Changes, DryRun, Json, Limit, Quiet, RecipeFile, report, show, user_errors
+from cxreason.cli_study import study
 from cxreason.errors import UserError
 
 # Without rich markup the help is plain text: rich alone would take half of the time that help may take.
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 train = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train a model: sft, then grpo.")
 app.add_typer(train, name="train")
+app.add_typer(study, name="study")
 
 
 def main() -> None:

@@ -1,0 +1,206 @@
+"""Who is who: argon2 passwords, links that work once, sessions, and a brake on guessing.
+
+Tokens are 256 random bits; the database holds their hashes only, so that whoever reads it cannot log in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+
+from cxreason.study.store import now
+from cxreason.study.tables import Database, accounts, audit, links, sessions
+
+SESSION_SECONDS = 12 * 3600
+LINK_SECONDS = 7 * 24 * 3600
+WINDOW_SECONDS = 15 * 60
+MOST_FAILURES = {"account": 5, "address": 20}
+"""Failed logins within the window before more are refused, by account and by address."""
+SHORTEST = 10
+"""Characters of a password."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who is logged in."""
+
+    name: str
+    role: str
+    csrf: str = ""
+
+
+@cache
+def _hasher() -> Any:
+    from argon2 import PasswordHasher
+
+    # OWASP's second choice of settings: 19 MiB, two passes. Forty logins at once still fit a small machine.
+    return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+@cache
+def _nobody() -> str:
+    """The hash of a password that nobody has: a name that does not exist takes as long as one that does."""
+    return _hasher().hash(secrets.token_hex(16))
+
+
+class Accounts:
+    """Logins of one study."""
+
+    def __init__(self, database: Database):
+        self.database = database
+
+    # Links and passwords
+
+    def make_link(self, name: str) -> str:
+        """A token with which an account's password can be set, once; older ones stop working."""
+        token = secrets.token_urlsafe(32)
+        with self.database.writing() as connection:
+            connection.execute(delete(links).where(links.c.account == name, links.c.used.is_(None)))
+            connection.execute(
+                insert(links).values(
+                    token_hash=_hash(token), account=name, expires=time.time() + LINK_SECONDS
+                )
+            )
+        return token
+
+    def link_owner(self, token: str) -> str | None:
+        """Whose link this is, or None where it is used, too old or made up."""
+        with self.database.reading() as connection:
+            return connection.scalar(_usable(token))
+
+    def use_link(self, token: str, password: str) -> str | None:
+        """Set the password with a link and end the account's sessions; None where the link is not usable."""
+        hashed = _hasher().hash(password)
+        with self.database.writing() as connection:
+            name = connection.scalar(_usable(token))
+            if name is None:
+                return None
+            used = links.c.token_hash == _hash(token)
+            connection.execute(update(links).where(used).values(used=time.time()))
+            connection.execute(update(accounts).where(accounts.c.name == name).values(password=hashed))
+            connection.execute(delete(sessions).where(sessions.c.account == name))
+        return name
+
+    def log_in(self, name: str, password: str) -> bool:
+        """Whether the password is that of an active account."""
+        with self.database.reading() as connection:
+            row = connection.execute(select(accounts).where(accounts.c.name == name)).one_or_none()
+        hashed: str | None = row.password if row is not None and row.active else None
+        # Compared in any case, so that the time taken does not tell which names there are.
+        return _matches(hashed or _nobody(), password) and hashed is not None
+
+    def blocked(self, name: str, address: str) -> bool:
+        """Whether too many logins failed lately, for this name or from this address."""
+        since = time.time() - WINDOW_SECONDS
+        failed = select(func.count()).where(audit.c.action == "login failed", audit.c.epoch > since)
+        with self.database.reading() as connection:
+            by_name = connection.scalar(failed.where(audit.c.subject == name[:64])) or 0
+            by_address = connection.scalar(failed.where(audit.c.address == address)) or 0
+        return by_name >= MOST_FAILURES["account"] or by_address >= MOST_FAILURES["address"]
+
+    # Sessions
+
+    def start_session(self, name: str) -> str:
+        """The token of a new session."""
+        token = secrets.token_urlsafe(32)
+        with self.database.writing() as connection:
+            connection.execute(delete(sessions).where(sessions.c.expires < time.time()))
+            connection.execute(
+                insert(sessions).values(
+                    token_hash=_hash(token),
+                    account=name,
+                    csrf=secrets.token_urlsafe(32),
+                    expires=time.time() + SESSION_SECONDS,
+                )
+            )
+        return token
+
+    def who(self, token: str) -> Account | None:
+        """Whose session this is, or None where it ended or was made up."""
+        query = (
+            select(accounts.c.name, accounts.c.role, sessions.c.csrf)
+            .join(sessions, sessions.c.account == accounts.c.name)
+            .where(sessions.c.token_hash == _hash(token), sessions.c.expires > time.time(), accounts.c.active)
+        )
+        with self.database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return Account(row.name, row.role, row.csrf) if row else None
+
+    def end_session(self, token: str) -> None:
+        """Log out."""
+        with self.database.writing() as connection:
+            connection.execute(delete(sessions).where(sessions.c.token_hash == _hash(token)))
+
+    # Administration
+
+    def set_active(self, name: str, active: bool) -> None:
+        """Let an account in, or keep it out and end its sessions."""
+        with self.database.writing() as connection:
+            connection.execute(update(accounts).where(accounts.c.name == name).values(active=active))
+            if not active:
+                connection.execute(delete(sessions).where(sessions.c.account == name))
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every account: name, role, active, whether it has a password."""
+        query = select(
+            accounts.c.name,
+            accounts.c.role,
+            accounts.c.active,
+            accounts.c.password.is_not(None).label("joined"),
+        )
+        with self.database.reading() as connection:
+            return [dict(row._mapping) for row in connection.execute(query.order_by(accounts.c.name))]
+
+    def log(self, account: str, action: str, subject: str = "", address: str = "") -> None:
+        """Add a line to the audit log."""
+        with self.database.writing() as connection:
+            connection.execute(
+                insert(audit).values(
+                    at=now(),
+                    epoch=time.time(),
+                    account=account[:64],
+                    action=action,
+                    subject=subject[:200],
+                    address=address[:64],
+                )
+            )
+
+    def audited(self, limit: int = 200, before: int | None = None) -> list[dict[str, Any]]:
+        """The last lines of the audit log, newest first."""
+        query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+        if before is not None:
+            query = query.where(audit.c.seq < before)
+        with self.database.reading() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _usable(token: str) -> Any:
+    return (
+        select(links.c.account)
+        .join(accounts, accounts.c.name == links.c.account)
+        .where(
+            links.c.token_hash == _hash(token),
+            links.c.used.is_(None),
+            links.c.expires > time.time(),
+            accounts.c.active,
+        )
+    )
+
+
+def _matches(hashed: str, password: str) -> bool:
+    from argon2.exceptions import VerifyMismatchError
+
+    try:
+        return _hasher().verify(hashed, password)
+    except VerifyMismatchError:
+        return False
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
