@@ -17,7 +17,10 @@ from cxreason.recipes import RECIPES, load
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
-RECIPE_FILES = [*sorted((ROOT / "recipes").rglob("*.yaml")), ROOT / "src/cxreason/phantom/demo.yaml"]
+RECIPE_FILES = [
+    *(file for file in sorted((ROOT / "recipes").rglob("*.yaml")) if file.parent.name != "accelerate"),
+    ROOT / "src/cxreason/phantom/demo.yaml",
+]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = [need for needs in PROJECT["optional-dependencies"].values() for need in needs]
 

@@ -55,7 +55,7 @@ def test_an_override_means(write, override, trainer, why):
         (
             "dialect: loud",
             [],
-            "{file}: 'dialect' is 'loud'. Input should be 'think', 'think-answer-first' or 'boxed'",
+            "{file}: 'dialect' is 'loud'. Input should be 'think', 'think-answer-first', 'boxed' or",
         ),
         ("seed: 1\nseed: 2", [], "line 6: the key 'seed' is given twice"),
         ("rewards: [a", [], "the YAML cannot be read at line"),

@@ -360,3 +360,14 @@ def test_progress_shows_what_and_how_many_on_a_terminal(monkeypatch, capsys):
     assert "counting" in said.err
     assert "2/2" in said.err
     assert said.out == ""
+
+
+def test_a_key_that_came_with_an_update_stops_nobody_who_leaves_it_alone(tmp_path):
+    with open_run(tmp_path):
+        pass
+    recipe = (tmp_path / "recipe.yaml").read_text()
+    (tmp_path / "recipe.yaml").write_text(recipe.replace("layout: ''\n", ""))
+    with open_run(tmp_path):
+        pass
+    with pytest.raises(RunError, match="layout: none -> nih"):
+        open_run(tmp_path, layout="nih")

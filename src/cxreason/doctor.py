@@ -14,6 +14,7 @@ from cxreason.machine import num_cores, version_of
 
 ADDS = {
     "train": "supervised fine-tuning, GRPO and predictions, with PyTorch",
+    "deepspeed": "training that shares weights out over GPUs by ZeRO",
     "dicom": "DICOM images in all common transfer syntaxes",
     "ray": "building on the machines of a Ray cluster",
     "web": "the reader study and the interpretation page",

@@ -114,7 +114,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _take_lock(folder)
         try:
-            state = _start_or_resume(folder, verb, recipe.model_dump(mode="json"), limit, note, may_change)
+            state = _start_or_resume(folder, verb, recipe, limit, note, may_change)
             if reopen and state["finished"]:
                 state = {**state, "finished": None}
                 write_json(folder / "run.json", state)
@@ -316,10 +316,11 @@ def _take_lock(folder: Path) -> int:
 
 
 def _start_or_resume(
-    folder: Path, verb: str, recipe: dict[str, Any], limit: int | None, note: str, may_change: Sequence[str]
+    folder: Path, verb: str, told: Any, limit: int | None, note: str, may_change: Sequence[str]
 ) -> dict[str, Any]:
     import yaml
 
+    recipe = told.model_dump(mode="json")
     recipe_file, state_file = folder / "recipe.yaml", folder / "run.json"
     if not state_file.exists():
         # The recipe first: a folder with run.json always has the recipe that it is to be compared with.
@@ -331,7 +332,10 @@ def _start_or_resume(
         return state
     state = _read_state(state_file)
     before = yaml.safe_load(recipe_file.read_text(encoding="utf-8"))
-    changes = _differences({**before, "verb": state["verb"]}, {**recipe, "verb": verb}, ("out", *may_change))
+    # A key that came with a newer version changes nothing where it is left at its default.
+    newer = [key for key in recipe if key not in before and key not in told.model_fields_set]
+    aside = ("out", *newer, *may_change)
+    changes = _differences({**before, "verb": state["verb"]}, {**recipe, "verb": verb}, aside)
     if state.get("limit") != limit:
         changes.append(f"--limit: {_show(state.get('limit'))} -> {_show(limit)}")
     if changes:

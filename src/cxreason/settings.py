@@ -1,10 +1,30 @@
-"""The parts of recipes: how a model is asked, what feeds a build, how it is audited, what mining keeps."""
+"""The parts of recipes: how a model is asked and paid, what feeds a build, its audit, what mining keeps."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Dialect = Literal["think", "think-answer-first", "boxed", "boxed-released"]
+DIALECT = (
+    "how the model is asked and answers; think-answer-first has the answer before the trace, boxed-released "
+    "doubles the braces of boxed"
+)
+RewardWeights = dict[Literal["format", "answer", "process", "process_guarded"], float]
+REWARDS = (
+    "weight of each reward; 0 = logged only; `process` is the paper's, `process_guarded` cannot be gamed by "
+    "padding or listing (docs/rewards.md)"
+)
+Graders = dict[Literal["labels", "report"], Literal["offline", "auto", "ratescore", "radcliq"]]
+GRADERS = (
+    "what reads answers of a kind: offline = the rule of the evaluation; ratescore, radcliq = that metric, "
+    "whose backend has to be installed; auto = it where it is installed; null = offline for all"
+)
+RewardVariant = Literal["paper", "released"]
+VARIANT = (
+    "rules of format and answer: null = paper; released = as CheXOne's trainer was released, faults included"
+)
 
 
 class ModelSettings(BaseModel):

@@ -38,7 +38,7 @@ MAY_CHANGE = ("accept_failures", *(f"endpoint.{key}" for key in OF_SERVERS))
 
 def predict(recipe: PredictRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
     """Predict `recipe.split` of `recipe.samples` with `recipe.model`; run again to continue."""
-    samples = read_samples(recipe.samples, recipe.split, limit)
+    samples = read_samples(recipe.samples, recipe.split, limit, tasks=recipe.tasks)
     shown = shown_samples(samples, recipe)
     if dry_run:
         chat = conversation(samples[0], dialect=recipe.dialect, mode=recipe.mode)

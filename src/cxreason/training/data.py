@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import conversation, reply
 from cxreason.errors import UserError
-from cxreason.recipes import GrpoRecipe, SftRecipe
+from cxreason.recipes import TrainRecipe
 from cxreason.records import Mode, Sample
 from cxreason.runs import read
 from cxreason.training.pixels import PreparedPixels
@@ -21,9 +21,19 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def read_samples(folder: Path, split: str, limit: int | None = None) -> list[Sample]:
+def read_samples(
+    folder: Path, split: str, limit: int | None = None, *, tasks: Sequence[str] | None = None
+) -> list[Sample]:
     """The samples of one split, in file order; an empty split is the user's mistake and says so."""
-    samples = [sample for sample in read(folder, Sample) if sample.split == split]
+    samples = [
+        sample
+        for sample in read(folder, Sample)
+        if sample.split == split and (tasks is None or sample.task in tasks)
+    ]
+    if not samples and tasks is not None:
+        raise UserError(
+            f"{folder}: no samples of the {split} split have one of the tasks {', '.join(tasks)}."
+        )
     if not samples:
         raise UserError(
             f"{folder}: no samples of the {split} split. Build more studies, or name another split."
@@ -31,18 +41,39 @@ def read_samples(folder: Path, split: str, limit: int | None = None) -> list[Sam
     return samples[:limit]
 
 
-def mixture(recipe: SftRecipe | GrpoRecipe, make_row: Callable[..., Row], limit: int | None) -> list[Row]:
-    """The rows of a training recipe: answer-only prompts of `samples`, reasoning prompts of `reasoning`."""
+def sources(recipe: TrainRecipe) -> list[tuple[Mode, Path]]:
+    """The folders that a recipe trains on, with what their samples are asked for."""
+    share = recipe.reasoning_share if recipe.reasoning is not None else 0.0
+    found: list[tuple[Mode, Path]] = []
+    if share < 1:
+        found.append(("direct", recipe.samples))
+    if recipe.reasoning is not None and share > 0:
+        found.append(("reasoning", recipe.reasoning))
+    return found
+
+
+def mixture(
+    recipe: TrainRecipe,
+    make_row: Callable[..., Row],
+    limit: int | None,
+    *,
+    without: Collection[tuple[str, str]] = (),
+) -> list[Row]:
+    """The rows of a training recipe: answer-only prompts of `samples`, reasoning prompts of `reasoning`.
+
+    `without` names samples that are left out, as (id, mode): see `data_check`.
+    """
     share = recipe.reasoning_share if recipe.reasoning is not None else 0.0
     decks: dict[Mode, list[Row]] = {"direct": [], "reasoning": []}
-    sources: tuple[tuple[Mode, Path | None], ...] = (
-        ("direct", recipe.samples if share < 1 else None),
-        ("reasoning", recipe.reasoning if share > 0 else None),
-    )
-    for mode, folder in sources:
-        if folder is not None:
-            samples = read_samples(folder, "train", limit)
-            decks[mode] = [make_row(item, folder, dialect=recipe.dialect, mode=mode) for item in samples]
+    for mode, folder in sources(recipe):
+        samples = read_samples(folder, "train", limit)
+        decks[mode] = [
+            make_row(item, folder, dialect=recipe.dialect, mode=mode)
+            for item in samples
+            if (item.id, mode) not in without
+        ]
+        if not decks[mode]:
+            raise UserError(f"{folder}: none of its samples can be trained on; left_out.jsonl says why.")
     return mix(
         decks["direct"], decks["reasoning"], reasoning_share=share, num_rows=recipe.num_rows, seed=recipe.seed
     )

@@ -78,6 +78,8 @@ def can_write(model: Any, settings: Any = None, *, sampling: bool = False) -> bo
 
 def _is_wrapped(model: Any) -> bool:
     """Adapters and quantised layers compute with more than a weight: the weights are not the model."""
+    if hasattr(model, "get_base_model"):
+        return True
     layers = model.model.language_model.layers
     linear = (layers[0].self_attn.q_proj, layers[0].mlp.gate_proj, model.lm_head)
     return any(type(layer) is not torch.nn.Linear for layer in linear)

@@ -33,6 +33,8 @@ def quicken_vision(model: Any, *, most_bytes: int = MOST_BYTES) -> bool:
     epochs, and several questions about a study, show it again. A GPU would have to fetch the pixels to
     compare them, and a large tower costs little beside its language half.
     """
+    if hasattr(model, "get_base_model"):  # adapters leave the tower as it is
+        model = model.get_base_model()
     config = getattr(model, "config", None)
     if config is None or config.model_type not in MODEL_TYPES:
         return False
