@@ -182,6 +182,17 @@ def score_tally(tally: Tally, mode: RadRScoreMode) -> RadRScore:
     )
 
 
+def judged_factuality(tally: Tally, mode: RadRScoreMode = "paper") -> float | None:
+    """R_f of what a judge counted, as `factuality` has it: 0.0 for a silent trace, None for a silent report.
+
+    >>> judged_factuality(Tally(judged=(Judged("edema", "supported"),), num_report=1))
+    1.0
+    """
+    if tally.judged is None or not tally.num_report:
+        return None
+    return _share(_num_factual(Counter([one.relation for one in tally.judged]), mode), len(tally.judged))
+
+
 def _share(number: float | None, of: int | None) -> float | None:
     if number is None or of is None:
         return None

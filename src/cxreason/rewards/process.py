@@ -52,7 +52,7 @@ def guarded_process_reward(
     ...                        report=["Cardiomegaly. Left effusion."], dialect=["think"], mode=["reasoning"])
     [0.5]
     """
-    questions = [""] * len(completions) if prompts is None else [_question(prompt) for prompt in prompts]
+    questions = [""] * len(completions) if prompts is None else [question_of(prompt) for prompt in prompts]
     return [
         guarded_worth(_trace(completion, name, asked), text, question)
         if asked == "reasoning" and text
@@ -67,8 +67,12 @@ def _trace(completion: list[dict[str, Any]], dialect: str, mode: Mode) -> str:
     return DIALECTS[dialect].read(completion[0]["content"], mode).reasoning
 
 
-def _question(prompt: str | list[dict[str, Any]]) -> str:
-    """All that the user said, as TRL hands it over: a text, or turns whose content is text or parts."""
+def question_of(prompt: str | list[dict[str, Any]]) -> str:
+    """All that the user said, as TRL hands it over: a text, or turns whose content is text or parts.
+
+    >>> question_of([{"role": "user", "content": [{"type": "text", "text": "Is there edema?"}]}])
+    'Is there edema?'
+    """
     if isinstance(prompt, str):
         return prompt
     contents = [turn["content"] for turn in prompt if turn["role"] == "user"]
