@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -70,8 +71,48 @@ def test_the_samples_that_are_right_half_of_the_time_are_kept_first(folders):
     # Variance is 1/4 at two of four right, 3/16 at one or three, and nothing at none or all.
     expected = [f"{task}-{number:02d}" for task in ("binary", "single") for number in (1, 2, 3, 7)]
     assert sorted(kept(told)) == expected
-    variances = {one.sample_id: one.value for one in read(told.out, Score, "variances")}
+    rows = list(read(told.out, Score, "variances"))
+    variances = {one.sample_id: one.value for one in rows if one.metric == room.METRIC}
     assert [variances[f"binary-{number:02d}"] for number in range(5)] == [0, 0.1875, 0.25, 0.1875, 0]
+    means = {one.sample_id: one.value for one in rows if one.metric == room.MEAN}
+    assert [means[f"binary-{number:02d}"] for number in range(5)] == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_samples_in_many_parts_are_chosen_as_in_one(folders, monkeypatch):
+    whole = kept(recipe(folders))
+    monkeypatch.setattr(room, "PART_SAMPLES", 3)
+    held = []
+    samples_of = room._samples
+    monkeypatch.setattr(room, "_samples", lambda *told: held.append(samples_of(*told)) or held[-1])
+    assert kept(recipe(folders, out=folders / "deep" / "parts")) == whole
+    assert len(held) == 7
+    assert sorted(id for part in held for id in part) == sorted(
+        one.id for one in read(folders / "mine", Sample)
+    )
+
+
+def test_a_task_can_have_a_share_of_its_own(folders):
+    counts = room.select(recipe(folders, shares={"single": 0.1}))
+    assert {task: one["kept"] for task, one in counts["tasks"].items()} == {"binary": 4, "single": 1}
+    with pytest.raises(UserError, match="'shares' names view"):
+        room.select(recipe(folders, shares={"view": 0.1}, out=folders / "other"))
+
+
+def test_rewards_that_differ_by_rounding_alone_have_no_variance(folders):
+    weights = {"answer": 0.1, "format": 0.2}
+    counts = room.select(recipe(folders, rewards=weights))
+    assert counts["tasks"]["binary"]["without_variance"] == 4
+
+
+def test_draws_that_are_missing_cut_or_not_understood_are_counted(folders):
+    rows = list(read(folders / "draws", Prediction))[:-1]
+    rows[0] = replace(rows[0], problem="no answer", finished=False)
+    write_parquet(folders / "draws" / "predictions.parquet", Prediction, map(to_row, rows))
+    told = recipe(folders)
+    draws = room.select(told)["draws"]
+    assert (draws["read"], draws["not_understood"], draws["cut_at_the_limit"]) == (79, 1, 1)
+    assert draws["samples_with_too_few"] == 1
+    assert "fewer draws than the" in (told.out / "report.html").read_text()
 
 
 def test_the_control_keeps_as_many_of_each_task_whatever_their_variance(folders):
@@ -100,9 +141,11 @@ def test_the_report_draws_a_histogram_for_each_task(folders):
     told = recipe(folders)
     room.select(told)
     page = (told.out / "report.html").read_text()
-    assert page.count("<svg") == 2
-    assert 'class="kept"' in page
-    assert "http" not in page
+    assert page.count("<svg") == 4, "variance and mean of two tasks"
+    assert page.count('class="kept"') >= 4
+    assert "Kept are 8 of 20 samples; 8 would teach nothing, and 0 of those were kept." in page
+    assert "0.219" in page, "the mean variance of what was kept is told"
+    assert "http" not in page.replace("http-equiv", "")
 
 
 def test_one_reply_for_each_sample_has_no_variance_and_is_told_in_one_line(folders):
@@ -145,9 +188,9 @@ def test_a_killed_run_goes_on_with_what_it_owes_and_ends_the_same(folders, monke
     assert ended.returncode == -signal.SIGKILL
     measured, measure = [], room._measure
 
-    def counting(told, groups, samples):
+    def counting(groups, *told):
         measured.extend(groups)
-        return measure(told, groups, samples)
+        return measure(groups, *told)
 
     monkeypatch.setattr(room, "_measure", counting)
     assert kept(recipe(folders)) == whole
