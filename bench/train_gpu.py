@@ -237,10 +237,9 @@ def figures(
 
 def parity(told: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Greedy replies of the engine that writes rollouts and of transformers, to images of several sizes."""
-    from cxreason.training.random_models import write_random_model
-
     from cxreason.inference.transformers import TransformersEngine
     from cxreason.training import generation
+    from cxreason.training.random_models import write_random_model
 
     small = told.shape == "tiny"
     path = str(write_random_model(folder / "model", told.family, told.shape))

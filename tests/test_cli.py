@@ -89,6 +89,9 @@ def test_help_names_every_verb_that_works(run):
         "predict",
         "score",
         "doctor",
+        "rewards",
+        "merge",
+        "push",
     ):
         assert f"  {verb} " in said
     assert run("train", "--help").output.count("Stage") == 2

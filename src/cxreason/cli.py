@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cxreason import __version__
+from cxreason import __version__, cli_training
 from cxreason.cli_parts import Changes, DryRun, Json, Limit, Quiet, RecipeFile, report, show, user_errors
 from cxreason.cli_study import study
 from cxreason.errors import UserError
@@ -21,8 +21,8 @@ from cxreason.errors import UserError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-train = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train a model: sft, then grpo.")
-app.add_typer(train, name="train")
+app.add_typer(cli_training.train, name="train")
+app.add_typer(cli_training.rewards, name="rewards")
 app.add_typer(study, name="study")
 
 
@@ -226,48 +226,8 @@ def mine(
             typer.echo(f"written to {recipe.out}", err=True)
 
 
-@train.command()
-def sft(
-    recipe_file: RecipeFile,
-    changes: Changes = None,
-    limit: Limit = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Stage 1: learn answers and mined reasoning.
-
-    Example: cxreason train sft recipes/phantom/sft.yaml
-    """
-    with user_errors(quiet):
-        from cxreason.recipes import SftRecipe, load
-
-        recipe = load(SftRecipe, recipe_file, changes or [])
-        from cxreason.training import sft as room
-
-        report(recipe, room.train(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
-
-
-@train.command()
-def grpo(
-    recipe_file: RecipeFile,
-    changes: Changes = None,
-    limit: Limit = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Stage 2: learn from rewards.
-
-    Example: cxreason train grpo recipes/phantom/grpo.yaml
-    """
-    with user_errors(quiet):
-        from cxreason.recipes import GrpoRecipe, load
-
-        recipe = load(GrpoRecipe, recipe_file, changes or [])
-        from cxreason.training import grpo as room
-
-        report(recipe, room.train(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+app.command()(cli_training.merge)
+app.command()(cli_training.push)
 
 
 @app.command()

@@ -49,6 +49,17 @@ def remove_incomplete(folder: Path) -> None:
             shutil.rmtree(checkpoint)
 
 
+def keep_newest(folder: Path, number: int) -> None:
+    """Remove all but the newest complete checkpoints; with 0 of them the folder goes as well."""
+    kept = [one for one in _checkpoints(folder) if (one / COMPLETE).exists()][-number:] if number else []
+    if not kept:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in folder.iterdir():
+        if path not in kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def _checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
 

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxreason.progress import set_quiet, ticking
-from cxreason.recipes import GrpoRecipe, SftRecipe
-from cxreason.rows import write_json
+from cxreason.recipes import TrainRecipe
+from cxreason.rows import write_json, write_text
 from cxreason.runs import Run
+from cxreason.training.card import card
+from cxreason.training.models import is_adapter
 
 if TYPE_CHECKING:
     from transformers import Trainer
 
 
-def machine_settings() -> dict[str, Any]:
+def machine_settings(recipe: TrainRecipe | None = None) -> dict[str, Any]:
     """Trainer settings that follow from the machine and the house; a recipe may overrule each."""
     import torch
 
@@ -34,22 +36,26 @@ def machine_settings() -> dict[str, Any]:
         # The mixture is shuffled already, by the recipe's own seed.
         "shuffle_dataset": False,
         "train_sampling_strategy": "sequential",
+        **({} if recipe is None or recipe.keep is None else {"save_total_limit": recipe.keep + 1}),
     }
 
 
-def pixels_folder(recipe: SftRecipe | GrpoRecipe) -> Path:
+def pixels_folder(recipe: TrainRecipe) -> Path:
     """Where prepared pixels lie: as the recipe says, or beside the run, where the next stage finds them."""
     return recipe.pixels or recipe.out.parent / "pixels"
 
 
 @contextlib.contextmanager
-def opened(recipe: SftRecipe | GrpoRecipe, verb: str, limit: int | None) -> Iterator[Run | Follower]:
+def opened(
+    recipe: TrainRecipe, verb: str, limit: int | None, may_change: Sequence[str] = ()
+) -> Iterator[Run | Follower]:
     """The run folder of a training that one process or several do: the first holds it, the others follow.
 
     with opened(recipe, "train sft", limit) as run: ...
     """
+    told: dict[str, Any] = {"verb": verb, "recipe": recipe, "limit": limit, "may_change": may_change}
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        with Run.open(recipe.out, verb=verb, recipe=recipe, record=None, limit=limit) as run:
+        with Run.open(recipe.out, **told) as run:
             yield run
         return
     import torch
@@ -57,7 +63,7 @@ def opened(recipe: SftRecipe | GrpoRecipe, verb: str, limit: int | None) -> Iter
 
     state = PartialState(cpu=not torch.cuda.is_available())
     if state.is_main_process:
-        with Run.open(recipe.out, verb=verb, recipe=recipe, record=None, limit=limit) as run:
+        with Run.open(recipe.out, **told) as run:
             state.wait_for_everyone()
             yield run
             state.wait_for_everyone()
@@ -81,11 +87,14 @@ class Follower:
         return counts
 
 
-def run(trainer: Trainer, folder: Path, what: str, rewards: Sequence[str] = ()) -> list[dict[str, float]]:
+def run(
+    trainer: Trainer, folder: Path, what: str, recipe: TrainRecipe, rewards: Sequence[str] = ()
+) -> list[dict[str, float]]:
     """Train from the newest complete checkpoint on, save the model, return the learning curve.
 
-    The model is written beside its place and moved there, so `folder/model` is whole or absent. The
-    checkpoints are removed last: they are only needed until the model is there.
+    The model is written beside its place and moved there, with its card, so `folder/model` is whole or
+    absent. The checkpoints are removed last, but for as many as the recipe keeps: they are only needed until
+    the model is there.
     """
     from transformers import PrinterCallback
 
@@ -104,13 +113,14 @@ def run(trainer: Trainer, folder: Path, what: str, rewards: Sequence[str] = ()) 
     checkpoints.resume(trainer, checkpoint, keeper)
     trainer.train(resume_from_checkpoint=checkpoint)
     curve = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
+    told = card(recipe, what, curve, folder) if first else ""
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-        save_sharded(trainer, folder / "model")
+        save_sharded(trainer, folder / "model", told)
     elif first:
-        save(trainer.model, trainer.processing_class, folder / "model")
+        save(trainer.model, trainer.processing_class, folder / "model", card=told)
     if first:
         write_json(folder / "curve.json", curve)
-        shutil.rmtree(kept, ignore_errors=True)
+        checkpoints.keep_newest(kept, recipe.keep or 0)
     return curve
 
 
@@ -142,17 +152,21 @@ def last_value(curve: list[dict[str, float]], key: str) -> float | None:
     return next((entry[key] for entry in reversed(curve) if key in entry), None)
 
 
-def save(model: Any, processor: Any, folder: Path) -> None:
-    """Write model and processor to `folder` in one step: the folder appears only when it is whole."""
+def save(model: Any, processor: Any, folder: Path, *, card: str = "") -> None:
+    """Write model, processor and card to `folder` in one step: the folder appears only when it is whole."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
+    if is_adapter(partial):
+        model.config.save_pretrained(partial)  # so that a folder of adapters tells its family, too
     processor.save_pretrained(partial)
+    if card:  # after the others, because peft writes a card of its own
+        write_text(partial / "README.md", card)
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
 
 
-def save_sharded(trainer: Trainer, folder: Path) -> None:
+def save_sharded(trainer: Trainer, folder: Path, card: str = "") -> None:
     """The same where the weights are spread over processes: all of them gather, the first one writes."""
     partial = folder.with_name(folder.name + ".partial")
     first = trainer.args.process_index == 0
@@ -162,5 +176,7 @@ def save_sharded(trainer: Trainer, folder: Path) -> None:
     trainer.save_model(str(partial))
     trainer.accelerator.wait_for_everyone()
     if first:
+        if card:
+            write_text(partial / "README.md", card)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
