@@ -178,6 +178,25 @@ def test_most_of_a_feed_and_a_cap_on_one_answer_are_kept(data, tmp_path):
     assert len([one for one in normal if one.split == "train"]) <= 3
 
 
+def test_diseases_cannot_be_answered_blind_although_normals_are_capped(data, tmp_path):
+    asked = (Feed(dataset="mimic-cxr", task="disease", caps={"no finding": 20}),)
+    assert build(recipe(data, tmp_path / "out", feeds=asked))["audit"] == []
+    samples = list(read(tmp_path / "out", Sample))
+    closed = [one for one in samples if one.kind == "choice"]
+    assert len(closed) > 0.2 * len(samples)
+    about: dict[tuple[str, str], Counter[str]] = {}
+    for one in closed:
+        truth = one.options["AB".index(one.answer)]
+        about.setdefault((one.split, one.subject), Counter())[truth] += 1
+    assert all(told["Yes"] == told["No"] for (_, finding), told in about.items() if finding)
+
+
+def test_no_summary_stands_in_the_findings_that_it_sums_up(data, tmp_path):
+    counts = build(recipe(data, tmp_path / "out", "summarization"))
+    assert counts["samples"] > 150
+    assert counts["audit"] == []
+
+
 def test_a_matching_text_is_right_as_often_as_it_is_wrong(data, tmp_path):
     build(recipe(data, tmp_path / "out", "matching"))
     told: dict[str, list[str]] = {}

@@ -15,6 +15,9 @@ from cxreason.answers.parsed import Parsed
 # Numbers keep their point and their sign, and comparisons stay: "<1 cm" is not ">1 cm", "0.5" is not "05".
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[<>≤≥=+±%]|(?<!\w)-(?=\d)")
 
+FEWEST_WORDS = 5
+"""An answer of fewer is given away by nothing but its meaning."""
+
 
 def write(text: str, options: Sequence[str] = ()) -> str:
     """The text on one line.
@@ -53,6 +56,17 @@ def score(value: str, gold: str, options: Sequence[str] = ()) -> float:
         return float("".join(value.split()) == "".join(gold.split()))
     overlap = (said & true).total()
     return 2 * overlap / (said.total() + true.total())
+
+
+def gives_away(question: str, answer: str) -> bool:
+    """Whether a question holds the whole answer, as it stands; a few words may stand in any question.
+
+    >>> said = "Findings: Clear lungs. No acute disease\n of the chest."
+    >>> gives_away(said, "No acute disease of the chest."), gives_away(said, "Clear lungs.")
+    (True, False)
+    """
+    told = answer.casefold().split()
+    return len(told) >= FEWEST_WORDS and " ".join(told) in " ".join(question.casefold().split())
 
 
 def words(text: str) -> list[str]:

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cxreason.answers.text import gives_away
 from cxreason.audit.items import Cell, gold_place
 from cxreason.records import Sample
 from cxreason.text.comparisons import compares
-from cxreason.text.labels import excludes_no_finding
-from cxreason.text.ontology import NO_FINDING
+from cxreason.text.labels import denied
 
 FAULTS = {
     "options double": "two options say the same",
@@ -32,9 +32,10 @@ FAULTS = {
 """Fault -> what it means."""
 NUM_OPTIONS = {"binary": 2, "single": 4, "multiple": 4, "temporal": 3}
 """Task of RadRBench-CXR -> how many options each of its questions has."""
+QUOTING = ("localized_phrase", "text_qa")
+"""Tasks that ask for words of the question."""
 COMPARING = ("temporal", "progression", "difference")
 """What the names of tasks hold that show two examinations."""
-FEWEST_WORDS = 5
 
 
 def faults(sample: Sample) -> Iterator[str]:
@@ -47,8 +48,7 @@ def faults(sample: Sample) -> Iterator[str]:
     if _speaks_of_a_prior(sample):
         yield "prior language"
     if not sample.options:
-        told = sample.answer.casefold()
-        if len(told.split()) >= FEWEST_WORDS and told in sample.question.casefold():
+        if sample.task not in QUOTING and gives_away(sample.question, sample.answer):
             yield "answer in question"
         return
     said = [option.casefold().strip() for option in sample.options]
@@ -63,7 +63,8 @@ def faults(sample: Sample) -> Iterator[str]:
         return
     labels = {name.casefold(): value for name, value in sample.labels.items()}
     if set(said) == {"yes", "no"}:
-        if sample.subject and labels and labels.get(sample.subject.casefold(), -1) == -1:
+        asked = sample.subject.casefold()
+        if asked and labels and labels.get(asked) != 1 and not denied(labels, asked):
             yield "uncertain asked"
         return
     yield from _distractor_faults(said, gold, labels)
@@ -77,9 +78,7 @@ def _distractor_faults(said: Sequence[str], gold: int, labels: Mapping[str, int]
     wrong = set().union(*parts) - parts[gold]
     if any(labels.get(part) == 1 for part in wrong):
         yield "wrong option true"
-    if excludes_no_finding(labels):  # mined labels have no 0 for it
-        wrong.discard(NO_FINDING)
-    if any(labels.get(part, -1) == -1 for part in wrong):
+    if any(labels.get(part) != 1 and not denied(labels, part) for part in wrong):
         yield "wrong option uncertain"
 
 

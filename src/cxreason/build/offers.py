@@ -65,6 +65,13 @@ class Offers:
         topics = map(Topic, *texts, *numbers, self.split.rows(wanted))
         return zip(self.place[wanted].tolist(), topics, self.others[wanted].tolist(), strict=True)
 
+    def in_whole_circles(self, wanted: np.ndarray) -> np.ndarray:
+        """Of the offers at the places wanted, which have all the others of their circle among them."""
+        number = max(len(self.group.names), 1)
+        own = self.place.astype(np.int64) * number + self.group.codes
+        beside = self.others.astype(np.int64) * number + self.group.codes[:, None]
+        return np.isin(beside[wanted], own[wanted]).all(axis=1)
+
 
 def gather(shard: Shard, tasks: Sequence[str], seed: int) -> list[Offers]:
     """The offers of a shard to each of the tasks.

@@ -162,8 +162,11 @@ def _ask(job: Writing, shard: Shard) -> Iterator[tuple[str, str, Draft, int, int
             wanted = np.flatnonzero(masks[str(number)])
             # Where a task stands in quartets, its options were drawn with the choice.
             drawn = masks[f"{number}.options"].tolist() if TASKS[feed.task].wrong else [[]] * len(wanted)
-            for (place, topic, company), options in zip(offers.topics(wanted), drawn, strict=True):
-                asked.append((place, number, feed.task, topic, company, options))
+            rows = zip(offers.topics(wanted), drawn, offers.in_whole_circles(wanted).tolist(), strict=True)
+            for (place, topic, company), options, whole in rows:
+                # Where one of a circle was not chosen, what is true of it alone would be wrong too often.
+                beside = company if whole or not topic.alone else []
+                asked.append((place, number, feed.task, topic, beside, options))
     asked.sort(key=itemgetter(0))
     for place, number, task, topic, company, options in asked:
         study = studies[place]

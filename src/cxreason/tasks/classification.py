@@ -1,26 +1,28 @@
 """What an image shows, by the labels, views and courses that datasets publish.
 
-disease          the labels of a study, asked in three ways: yes or no, one of four sets, list all of them
+disease          the labels of a study, asked in three ways: yes or no, one of several sets, list all of them
 view             from which side one image was taken
 temporal_change  how a finding changed between two images (MS-CXR-T)
 
-Labels are read as CheXinstruct reads them: CheXpert's labellers leave out what a report does not mention, so
-for their datasets that counts as absent, and atelectasis, edema and pleural effusion count as present where
-they are uncertain. What is uncertain is never a wrong option, nor is what a present finding implies.
+Lists of labels are read as CheXinstruct reads them: CheXpert's labellers leave out what a report does not
+mention, so for their datasets that counts as absent, and atelectasis, edema and pleural effusion count as
+present where they are uncertain. Where options are to be told apart, only what is certain is asked about:
+neither what is uncertain nor what nobody judged is ever a wrong option.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import permutations
 from random import Random
 
 from cxreason.answers import labels as label_answer
 from cxreason.records import Study
 from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled, sign
 from cxreason.tasks.radrbench import CHANGES, COURSES, WITHOUT_COURSE, draw
-from cxreason.text.labels import decided
+from cxreason.text.labels import decided, denied
 from cxreason.text.ontology import FINDINGS, NO_FINDING, ancestors, parents
 
 LABELLERS = ("mimic-cxr", "chexpert", "chexpert-plus", "brax")
@@ -84,30 +86,47 @@ def disease_says(study: Study, topic: Topic) -> tuple[int, ...]:
 
 
 def ask_disease(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
-    """One of three ways, the same for both studies that stand together.
+    """One of three ways, the same for all studies that stand together.
 
-    Whether a finding is there is asked about both: it is in one and not in the other. So there are as many
-    "yes" as "no" for each finding, however rare it is.
+    Whether a finding is there is asked about two of them: it is in one and not in the other. So there are as
+    many "yes" as "no" for each finding, however rare it is. Sets are those of the studies themselves, each
+    right for one of them. Whoever reads the question alone is at chance. All that is there is asked for of
+    studies that cannot be told apart for certain, and of a third of the others.
     """
     if study.dataset in ONE_FINDING:
         return _yes_no(topic.subject, topic.value == "yes", rng)
+    if given.others:
+        circle = sorted((study, *given.others), key=lambda one: one.id)
+        dice = zlib.crc32(" ".join(one.id for one in circle).encode())
+        way, dice = dice % 3, dice // 3
+        if way < 2:
+            pair = _pair(study, circle, _stand_together if way == 0 else _between)
+            for together in (circle, pair) if way == 0 else ():
+                if _stand_together(*together):
+                    return _one_of_sets(study, together, rng)
+            if found := _between(*pair):
+                finding = found[dice % len(found)]
+                return _yes_no(finding, finding in certain(study), rng)
     present, absent = judged(study)
     if study.dataset in OPEN_LISTS:
         absent = tuple(name for name in given.frequency if _unlisted(study, name))
-    if given.others:
-        (other,) = given.others
-        dice = zlib.crc32(" ".join(sorted((study.id, other.id))).encode())
-        way, dice = dice % 3, dice // 3
-        if way == 0:
-            between = _between(study, other)
-            if between:
-                finding = between[dice % len(between)]
-                return _yes_no(finding, finding in present, rng)
-        if way == 1:
-            asked = _one_of_four(present, absent, rng, given.frequency)
-            if asked:
-                return asked
     return _list_all(present, absent, rng, given.frequency)
+
+
+def certain(study: Study) -> frozenset[str]:
+    """The labels that certainly are there.
+
+    >>> sorted(certain(Study("s", "brax", "p", (), labels={"edema": 1, "fracture": -1, "no finding": 0})))
+    ['edema']
+    """
+    there = {name for name, value in study.labels.items() if value == 1}
+    return frozenset(there - {NO_FINDING} or there)
+
+
+def _lacks(study: Study, name: str) -> bool:
+    """Whether a label certainly is not there; of one that a present finding is a kind of, a 0 is a slip."""
+    known = (label for label in certain(study) if label in parents())
+    return denied(study.labels, name) and not any(name in ancestors(one) for one in known)
 
 
 def _unlisted(study: Study, name: str) -> bool:
@@ -119,13 +138,29 @@ def _unlisted(study: Study, name: str) -> bool:
 
 
 def _between(study: Study, other: Study) -> list[str]:
-    """The findings that one of two studies shows and the other is known not to show."""
-    (mine, not_mine), (theirs, not_theirs) = judged(study), judged(other)
-    if study.dataset in OPEN_LISTS:
-        not_mine = tuple(name for name in theirs if _unlisted(study, name))
-        not_theirs = tuple(name for name in mine if _unlisted(other, name))
-    found = (set(mine) & set(not_theirs)) | (set(theirs) & set(not_mine))
+    """The findings that one of two studies certainly shows and the other certainly does not."""
+    mine, theirs = certain(study), certain(other)
+    found = {name for name in mine if _lacks(other, name)} | {name for name in theirs if _lacks(study, name)}
     return sorted(found - {NO_FINDING})
+
+
+def _stand_together(*studies: Study) -> bool:
+    """Whether the set of each study is right for it alone: it has what the others certainly have not."""
+    return all(
+        (beside := certain(other) - certain(one)) and all(_lacks(one, name) for name in beside)
+        for one, other in permutations(studies, 2)
+    )
+
+
+def _pair(
+    study: Study, circle: Sequence[Study], fit: Callable[[Study, Study], object]
+) -> tuple[Study, Study]:
+    """The pair of a study, where four are paired so that most pairs fit."""
+    first, *rest = circle
+    ways = [((first, one), tuple(other for other in rest if other is not one)) for one in rest]
+    best = max(ways, key=lambda pairs: sum(bool(fit(*pair)) for pair in pairs))
+    (own,) = (pair for pair in best if any(one is study for one in pair))
+    return own
 
 
 def _yes_no(finding: str, is_there: bool, rng: Random) -> Asked:
@@ -141,37 +176,13 @@ def _yes_no(finding: str, is_there: bool, rng: Random) -> Asked:
     )
 
 
-def _one_of_four(
-    present: Sequence[str], absent: Sequence[str], rng: Random, frequency: Mapping[str, float]
-) -> Asked | None:
-    """The set of what is there among three others of its size; None where there are too few labels.
-
-    Each part of the truth stands in two of the sets, and so does each of what was exchanged for it: nothing
-    is said by what the options have in common. All sets are written in an order that is drawn.
-    """
-    truth = list(present)
-    if len(truth) == 1:
-        if len(absent) < 3:
-            return None
-        options = [truth[0], *draw(absent, 3, frequency, rng)]
-        return shuffled(options, truth[0], rng, wording="disease_set", styled=True)
-    usable = [name for name in absent if name != NO_FINDING]
-    if len(usable) < len(truth):
-        return None
-    rng.shuffle(truth)
-    others = draw(usable, len(truth), frequency, rng)
-    rng.shuffle(others)
-    cut = rng.randint(1, len(truth) - 1)
-    sets = [
-        truth,
-        truth[:cut] + others[cut:],
-        others[:cut] + truth[cut:],
-        others,
-    ]
+def _one_of_sets(study: Study, beside: Sequence[Study], rng: Random) -> Asked:
+    """The set of what is there among those of the other studies, each written in an order that is drawn."""
     written = []
-    for one in sets:
-        rng.shuffle(one)
-        written.append(", ".join(one))
+    for one in (study, *(other for other in beside if other is not study)):
+        names = sorted(certain(one))
+        rng.shuffle(names)
+        written.append(", ".join(names))
     return shuffled(written, written[0], rng, wording="disease_set", styled=True)
 
 
@@ -233,7 +244,7 @@ def ask_change(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
 
 TASKS: dict[str, Task] = {
     "disease": Task(
-        "choice", disease_topics, ask_disease, title="Disease Classification", company=1, says=disease_says
+        "choice", disease_topics, ask_disease, title="Disease Classification", company=3, says=disease_says
     ),
     "view": Task("choice", view_topics, ask_view, title="View Classification", about_views=True),
     "temporal_change": Task("choice", change_topics, ask_change, title="Temporal Classification", prior=True),

@@ -91,10 +91,10 @@ def ask_section(
 
 
 def summary_topics(study: Study) -> list[Topic]:
-    """Findings with an impression that neither hides nor dates anything."""
+    """Findings with an impression that neither hides nor dates anything, and is no sentence of theirs."""
     if not study.findings or not study.impression or _MASKED.search(study.impression):
         return []
-    return [Topic("", "")]
+    return [] if text_answer.gives_away(study.findings, study.impression) else [Topic("", "")]
 
 
 def ask_summary(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:

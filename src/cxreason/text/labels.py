@@ -112,6 +112,24 @@ def excludes_no_finding(labels: Mapping[str, int]) -> bool:
     return any(value == 1 and name != "support devices" for name, value in labels.items())
 
 
+def denied(labels: Mapping[str, int], name: str) -> bool:
+    """Whether a label certainly is not there: labelled 0, or excluded by "no finding", or as that one.
+
+    What nobody judged is not denied. Devices may be there where nothing is found.
+
+    >>> denied({"no finding": 1}, "edema"), denied({"edema": 1}, "no finding")
+    (True, True)
+    >>> denied({"edema": 1}, "fracture")
+    False
+    """
+    if name in labels:
+        return labels[name] == 0
+    if name == NO_FINDING:
+        return excludes_no_finding(labels)
+    others = (value for other, value in labels.items() if other not in (NO_FINDING, "support devices"))
+    return labels.get(NO_FINDING) == 1 and name != "support devices" and 1 not in others
+
+
 def label(report: str, scheme: Scheme = "nih14") -> dict[str, int | None]:
     """Every label of the scheme, spelled as its dataset spells it, from findings and impression.
 
