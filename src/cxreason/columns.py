@@ -14,6 +14,7 @@ import dataclasses
 import itertools
 import typing
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -82,6 +83,57 @@ def from_table(record: type[Record], table: pa.Table | pa.RecordBatch) -> Iterat
     yield from _records(record, names, columns)
 
 
+def to_columns(record: type, rows: Sequence[Any]) -> dict[str, Any]:
+    """Records as a list of values for each field, for what is pickled by the million.
+
+    Fields in which all have the default are left out, and records in records lie in columns of their own.
+    """
+    held: dict[str, Any] = {}
+    known = [row.__dict__ for row in rows]
+    for one in dataclasses.fields(record):
+        values, default = [row[one.name] for row in known], _default(one)
+        if default is dataclasses.MISSING or values.count(default) < len(values):
+            held[one.name] = values
+    for name, inner in _nested(record).items():
+        if name in held:
+            flat = to_columns(inner, [one for value in held[name] for one in value])
+            held[name] = ([len(value) for value in held[name]], flat)
+    return held
+
+
+def from_columns(record: type[Record], held: dict[str, Any]) -> list[Record]:
+    """The records of `to_columns`.
+
+    >>> from cxreason.records import Box
+    >>> boxes = [Box("line", 0.1, 0.1, 0.2, 0.2)]
+    >>> from_columns(Box, to_columns(Box, boxes)) == boxes
+    True
+    """
+    columns = dict(held)
+    for name, inner in _nested(record).items():
+        if name in columns:
+            lengths, flat = columns[name]
+            entries = iter(from_columns(inner, flat))
+            columns[name] = [tuple(itertools.islice(entries, length)) for length in lengths]
+    return list(_records(record, list(columns), list(columns.values())))
+
+
+@cache
+def _nested(record: type) -> dict[str, type]:
+    """The fields that hold a tuple of records."""
+    found = {}
+    for name, hint in typing.get_type_hints(record).items():
+        inner: Any = next(iter(typing.get_args(hint)), None)
+        if dataclasses.is_dataclass(inner):
+            found[name] = inner
+    return found
+
+
+def _default(field: dataclasses.Field) -> Any:
+    made: Any = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()
+
+
 def _records(record: type[Record], names: list[str], columns: list[list[Any]]) -> Iterator[Record]:
     """Records of columns: the first as any other, and those after it as copies with other values."""
     rows = zip(*columns, strict=True)
@@ -98,6 +150,8 @@ def _records(record: type[Record], names: list[str], columns: list[list[Any]]) -
 
 def _values(column: pa.Array | pa.ChunkedArray, hint: Any) -> list[Any]:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(array.type):  # whose values are many times as slow one by one
+        array = array.dictionary_decode()
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         hints = typing.get_type_hints(hint)
         names = [one.name for one in array.type]

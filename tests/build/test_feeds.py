@@ -148,7 +148,7 @@ def test_a_build_that_was_killed_goes_on_and_ends_in_the_same(data, tmp_path, mo
         with pytest.raises(KeyboardInterrupt):
             build(broken)
     asked = []
-    monkeypatch.setattr(writing.Rows, "table", counted(asked, writing.Rows.table))
+    monkeypatch.setattr(writing.Rows, "tables", counted(asked, writing.Rows.tables))
     build(broken)
     assert {file.name: file.read_bytes() for file in (broken.out / "samples").iterdir()} == {
         file.name: file.read_bytes() for file in (whole.out / "samples").iterdir()

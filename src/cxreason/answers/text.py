@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from cxreason.answers.parsed import Parsed
+from cxreason.text.sections import one_line
 
 # Numbers keep their point and their sign, and comparisons stay: "<1 cm" is not ">1 cm", "0.5" is not "05".
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[<>≤≥=+±%]|(?<!\w)-(?=\d)")
@@ -65,8 +66,8 @@ def gives_away(question: str, answer: str) -> bool:
     >>> gives_away(said, "No acute disease of the chest."), gives_away(said, "Clear lungs.")
     (True, False)
     """
-    told = answer.casefold().split()
-    return len(told) >= FEWEST_WORDS and " ".join(told) in " ".join(question.casefold().split())
+    told = one_line(answer.casefold())
+    return told.count(" ") + 1 >= FEWEST_WORDS and told in one_line(question.casefold())
 
 
 def words(text: str) -> list[str]:

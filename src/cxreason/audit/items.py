@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from cxreason.answers.dialects import letters
@@ -108,15 +109,24 @@ def limits(counts: Mapping[Cell, int], most: int) -> dict[Cell, float]:
 
 def pick(table: pa.Table, source: Source, limits: Mapping[Cell, float]) -> list[Sample]:
     """The samples of a table that the audit looks at, by their ids: the same ones in every run."""
-    cells = list(zip(*(table[name].to_pylist() for name in ("dataset", "task", "split")), strict=True))
-    below = {one: limits[Cell(one[0], one[1], source.side(one[2]))] for one in set(cells)}
-    names = table["id"].to_pylist()
-    wanted = [
-        place
-        for place, (cell, name) in enumerate(zip(cells, names, strict=True))
-        if zlib.crc32(name.encode()) < below[cell]
-    ]
-    return list(from_table(Sample, table.take(wanted))) if wanted else []
+    names, code = [()], np.zeros(len(table), dtype=np.int64)
+    for column in ("dataset", "task", "split"):
+        once, codes = different(table, column)
+        names = [(*before, one) for before in names for one in once]
+        code = code * len(once) + codes
+    # Of the cells that nobody has counted there is none here.
+    below = [limits.get(Cell(dataset, task, source.side(split)), 0.0) for dataset, task, split in names]
+    drawn = [zlib.crc32(name.encode()) for name in table["id"].to_pylist()]
+    wanted = np.flatnonzero(np.array(drawn) < np.array(below)[code]) if drawn else ()
+    return list(from_table(Sample, table.take(pa.array(wanted)))) if len(wanted) else []
+
+
+def different(table: pa.Table, column: str) -> tuple[list[Any], np.ndarray]:
+    """The different values of a column, and which of them stands in each row."""
+    array = table[column].combine_chunks()
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    return array.dictionary.to_pylist(), array.indices.to_numpy()
 
 
 def handful(

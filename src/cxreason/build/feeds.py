@@ -20,16 +20,14 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cxreason.audit import Cell, limits, side_of
 from cxreason.build.card import write_card
 from cxreason.build.paths import BuildError
-from cxreason.build.reading import Reading, check_held, read_dataset
+from cxreason.build.reading import Reading, check_held, index_file, read_dataset
 from cxreason.build.shards import Piece
 from cxreason.build.splits import REASONS, Index, assign
 from cxreason.build.survey import choose, survey
-from cxreason.build.work import save
+from cxreason.build.work import keep, kept
 from cxreason.build.writing import Writing, write_shard
 from cxreason.datasets import DATASETS
 from cxreason.records import to_row
@@ -97,8 +95,7 @@ def prepare(
         pass
     indexes, shards = [], {}
     for name in held:
-        with np.load(work / "index" / f"{name}.npz") as known:
-            arrays = dict(known)
+        arrays = kept(index_file(work, name))
         shards[name] = arrays.pop("shards").tolist()
         dataset = DATASETS[name]
         indexes.append(
@@ -114,7 +111,7 @@ def prepare(
     sides = assign(indexes, recipe.shares, recipe.seed)
     left_out = {}
     for name, one in sides.items():
-        save(work / "sides" / f"{name}.npz", {"split": one.split, "side": one.side})
+        keep(work / "sides" / f"{name}.pickle", (one.split, one.side))
         found = {why: int((one.reason == code).sum()) for code, why in REASONS.items()}
         left_out[name] = {why: number for why, number in found.items() if number}
     feeds = defaultdict(list)
@@ -174,7 +171,7 @@ def _counts(
     by_feed: dict[int, Counter[str]] = defaultdict(Counter)
     for one in written:
         for number, counts in one["counts"].items():
-            by_feed[int(number)].update(counts)
+            by_feed[number].update(counts)
     rows = []
     for number, feed in enumerate(recipe.feeds):
         if feed.dataset in held:

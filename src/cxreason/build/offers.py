@@ -57,20 +57,33 @@ class Offers:
     """Places of the studies that each is asked with, a row each; -1 where it is asked without."""
     wrong: np.ndarray
     """What is certainly not there as bits of labels; empty where the task does not stand in quartets."""
+    text: pa.Array
+    """The answers of a task that is told."""
 
     def topics(self, wanted: np.ndarray) -> Iterator[tuple[int, Topic, list[int]]]:
-        """(place of the study, topic, places of the others) for the offers at the places wanted."""
+        """(place of the study, topic, places of the others) for the offers at the places wanted.
+
+        Where one of a circle is not wanted, what is true of it alone would be wrong too often: the others are
+        asked without, where they can be.
+        """
         texts = (column.rows(wanted) for column in (self.group, self.value, self.subject))
         numbers = (column[wanted].tolist() for column in (self.number, self.alone))
         topics = map(Topic, *texts, *numbers, self.split.rows(wanted))
-        return zip(self.place[wanted].tolist(), topics, self.others[wanted].tolist(), strict=True)
+        others = self.others[wanted]
+        if others.shape[1]:
+            others[~self._in_whole_circles(wanted) & self.alone[wanted]] = -1
+        return zip(self.place[wanted].tolist(), topics, others.tolist(), strict=True)
 
-    def in_whole_circles(self, wanted: np.ndarray) -> np.ndarray:
+    def _in_whole_circles(self, wanted: np.ndarray) -> np.ndarray:
         """Of the offers at the places wanted, which have all the others of their circle among them."""
         number = max(len(self.group.names), 1)
         own = self.place.astype(np.int64) * number + self.group.codes
         beside = self.others.astype(np.int64) * number + self.group.codes[:, None]
         return np.isin(beside[wanted], own[wanted]).all(axis=1)
+
+    def told(self, wanted: np.ndarray) -> tuple[list[str], list[str]]:
+        """The subjects and the texts at the places wanted, of a task that is told."""
+        return self.subject.rows(wanted), self.text.take(pa.array(wanted)).to_pylist()
 
 
 def gather(shard: Shard, tasks: Sequence[str], seed: int) -> list[Offers]:
@@ -114,7 +127,7 @@ def _columns(shard: Shard, task: str, places: list[int], topics: list[Topic], se
         company = list(compress(company, asked))
         others = np.array([met or (-1,) * way.company for met in company], dtype=np.int32)
         others = others.reshape(-1, way.company)
-    group, value, subject, number, alone, split = zip(*topics, strict=True) if topics else [()] * 6
+    group, value, subject, number, alone, split, text = zip(*topics, strict=True) if topics else [()] * 7
     owner = np.array(places, dtype=np.int32)
     # The queue: a number that belongs to the study, the task, and the how-manieth of its topics it is.
     nth = np.arange(len(owner)) - np.searchsorted(owner, owner, side="left")
@@ -131,6 +144,7 @@ def _columns(shard: Shard, task: str, places: list[int], topics: list[Topic], se
         alone=np.array(alone, dtype=bool),
         others=others,
         wrong=_wrong(shard, way, owner),
+        text=pa.array(text if way.told else (), pa.string()),
     )
 
 

@@ -10,19 +10,21 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby
+from operator import or_
 from pathlib import Path
 
 import numpy as np
 
-from cxreason.build.work import keep, save, without_collection
+from cxreason.audit.leaks import compared
+from cxreason.build.work import keep, without_collection
+from cxreason.columns import to_columns
 from cxreason.datasets import DATASETS, read
 from cxreason.records import Study, changed
 
 TRAIN, VALIDATION, TEST = 1, 2, 4
 BITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-REPORT_WORDS = 30
-"""Reports of fewer words are alike everywhere, and say nothing about whose they are."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,14 @@ def shard_file(work: Path, dataset: str, number: int) -> Path:
     return work / "studies" / f"{dataset}-{number:05d}.pickle"
 
 
+def index_file(work: Path, dataset: str) -> Path:
+    return work / "index" / f"{dataset}.pickle"
+
+
 @without_collection
 def read_dataset(job: Reading) -> str:
     """Write the shards and the index of one dataset. The index comes last: where it is, all is."""
-    index_file = job.work / "index" / f"{job.dataset}.npz"
-    if index_file.exists():
+    if index_file(job.work, job.dataset).exists():
         return job.dataset
     index = _Index()
     for number, shard in enumerate(_shards(_studies(job), job.shard_studies)):
@@ -55,8 +60,8 @@ def read_dataset(job: Reading) -> str:
         index.shards.append(len(shard))
         file = shard_file(job.work, job.dataset, number)
         if not file.exists():
-            keep(file, shard)
-    save(index_file, index.arrays())
+            keep(file, to_columns(Study, shard))
+    keep(index_file(job.work, job.dataset), index.arrays())
     return job.dataset
 
 
@@ -103,11 +108,10 @@ class _Index:
         self._num_keys.append(len(keys))
         asked = [BITS[question.split] for question in study.questions if question.split in BITS]
         # Where questions are split, not studies, a study stands on every side that asks about it.
-        self._bits.append(int(np.bitwise_or.reduce(asked)) if asked else BITS[study.split])
+        self._bits.append(reduce(or_, asked) if asked else BITS[study.split])
         self._own.append(BITS.get(study.own_split, 0))
-        report = study.report
-        long = report.count(" ") + 1 >= REPORT_WORDS
-        self._reports.append(number_of(" ".join(report.casefold().split())) if long else 0)
+        report = compared(study.report)
+        self._reports.append(number_of(report) if report else 0)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {

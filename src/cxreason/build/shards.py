@@ -12,6 +12,7 @@ import numpy as np
 from cxreason.build.paths import BuildError
 from cxreason.build.reading import BITS, number_of, shard_file
 from cxreason.build.work import kept
+from cxreason.columns import from_columns
 from cxreason.records import Study, changed
 
 if TYPE_CHECKING:
@@ -39,16 +40,16 @@ class Piece:
 
     def shard(self) -> Shard:
         """Its studies with their sides."""
-        with np.load(self.work / "sides" / f"{self.dataset}.npz") as known:
-            mine = slice(self.start, self.start + self.size)
-            splits, sides = known["split"][mine], known["side"][mine]
-        return Shard.of(kept(shard_file(self.work, self.dataset, self.number)), splits, sides, self.seed)
+        mine = slice(self.start, self.start + self.size)
+        splits, sides = (known[mine] for known in kept(self.work / "sides" / f"{self.dataset}.pickle"))
+        studies = from_columns(Study, kept(shard_file(self.work, self.dataset, self.number)))
+        return Shard.of(studies, splits, sides, self.seed)
 
     def survey_file(self) -> Path:
         return self.work / "survey" / f"{self.name}.pickle"
 
     def choice_file(self) -> Path:
-        return self.work / "chosen" / f"{self.name}.npz"
+        return self.work / "chosen" / f"{self.name}.pickle"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from cxreason.build.choosing import MOST_RATIO, capped, first, in_sets, in_turns
 from cxreason.build.offers import Texts, gather
 from cxreason.build.quartets import SIDES, as_bits, in_quartets
 from cxreason.build.shards import NAMES, Piece
-from cxreason.build.work import keep, kept, save, without_collection
+from cxreason.build.work import keep, kept, without_collection
 from cxreason.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -80,9 +80,8 @@ def choose(pieces: Sequence[Piece], limit: int | None = None) -> dict[int, Choic
             parts[number].append(Part(one.queue, one.side, one.group, one.value, owner, one.wrong))
     choices = {number: choose_feed(feed, parts.pop(number), limit) for number, feed in pieces[0].feeds}
     for place, piece in enumerate(pieces):
-        masks = {str(number): one.masks[place] for number, one in choices.items()}
-        drawn = {f"{number}.options": one.options[place] for number, one in choices.items() if one.options}
-        save(piece.choice_file(), masks | drawn)
+        chosen = [(one.masks[place], one.options[place] if one.options else ()) for one in choices.values()]
+        keep(piece.choice_file(), chosen)
     return choices
 
 

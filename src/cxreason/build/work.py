@@ -1,17 +1,17 @@
-"""What one step of a build leaves for the next: files under `work/`, each there whole or not at all."""
+"""What one step of a build leaves for the next: files under `work/`, none of them there by half."""
 
 from __future__ import annotations
 
 import gc
 import pickle
+import zlib
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
-from cxreason.rows import partial, replace_whole
+from cxreason.build.paths import BuildError
+from cxreason.rows import partial
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -22,28 +22,28 @@ def taken_file(work: Path, samples: str) -> Path:
     return work / "taken" / f"{samples}.pickle"
 
 
-def save(path: Path, arrays: dict[str, Any]) -> None:
-    """Write arrays as a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = partial(path)
-    with part.open("wb") as stream:
-        np.savez(stream, **arrays)
-    replace_whole(part, path)
-
-
 def keep(path: Path, value: Any) -> None:
-    """Write a value of Python as a file that only the same build reads again, with `kept`."""
+    """Write a value of Python as a file that only the same build reads again, with `kept`.
+
+    Nobody waits for the disk: a build that is killed has lost nothing, and after a power cut `kept` sees
+    what is torn.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    held = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     part = partial(path)
     with part.open("wb") as stream:
-        pickle.dump(value, stream, protocol=pickle.HIGHEST_PROTOCOL)
-    replace_whole(part, path)
+        stream.write(zlib.crc32(held).to_bytes(4, "big"))
+        stream.write(held)
+    part.replace(path)
 
 
 def kept(path: Path) -> Any:
-    """What `keep` wrote."""
-    with path.open("rb") as stream:
-        return pickle.load(stream)
+    """What `keep` wrote; BuildError where it is torn."""
+    held = memoryview(path.read_bytes())
+    if zlib.crc32(held[4:]) != int.from_bytes(held[:4], "big"):
+        work = path.parents[1]
+        raise BuildError(f"{path}: is damaged, as after a power cut. Remove {work} and build again.")
+    return pickle.loads(held[4:])
 
 
 def without_collection(work: Callable[[Job], Result]) -> Callable[[Job], Result]:

@@ -49,6 +49,7 @@ __all__ = [
     "sample",
     "samples",
     "shown",
+    "tell",
 ]
 
 RADRBENCH = tuple(radrbench.TASKS)
@@ -166,8 +167,13 @@ def draft(
         raise ValueError(f"study {study.id}: a {task} question needs its prior study {study.prior_id!r}")
     if len(others) != way.company and (others or not topic.alone):
         raise ValueError(f"study {study.id}: a {task} question needs {way.company} others, not {len(others)}")
-    given = Given(EVEN if frequency is None else frequency, prior if way.prior else None, others, options)
-    asked = way.ask(study, topic, rng, given)
+    if way.told:
+        shown_images = None if way.shows_images else ()
+        fill = way.told(study, topic.subject)
+        asked = Asked((), topic.text, fill=fill, images=shown_images, subject=topic.subject)
+    else:
+        given = Given(EVEN if frequency is None else frequency, prior if way.prior else None, others, options)
+        asked = way.ask(study, topic, rng, given)
     question = asked.question
     if not question:
         templates = questions()[asked.wording or task]
@@ -188,6 +194,29 @@ def draft(
         asked.official_id,
         topic.split or study.split,
     )
+
+
+def tell(
+    studies: Sequence[Study], task: str, subjects: Sequence[str], texts: Sequence[str], seed: int = 0
+) -> tuple[list[str], list[str]]:
+    """The ids and the questions of many topics of a task that is told, as `draft` makes them one by one.
+
+    >>> study = Study("a", "d", "p", ("a.png",), findings="Clear lungs.")
+    >>> (topic,) = TASKS["findings"].topics(study)
+    >>> made = draft(study, None, "findings", topic, random_for(study, "findings", topic))
+    >>> tell([study], "findings", [topic.subject], [topic.text]) == ([made.id], [made.question])
+    True
+    """
+    fill, templates, dice = TASKS[task].told, questions()[task], Dice()
+    if fill is None:
+        raise ValueError(f"the task {task} is not told")
+    ids, asked = [], []
+    for study, subject, text in zip(studies, subjects, texts, strict=True):
+        dice.seed(f"{seed}/{study.dataset}/{study.id}/{task}/{subject}/0")
+        question = dice.choice(templates).format_map(fill(study, subject))
+        ids.append(text_id(study.dataset, study.id, task, subject, "0", question, text))
+        asked.append(question)
+    return ids, asked
 
 
 def complete(drawn: Draft, study: Study, prior: Study | None, task: str) -> Sample:

@@ -32,6 +32,8 @@ class Topic(NamedTuple):
     """Of a task that wants company: it can be asked without."""
     split: str = ""
     """Its own split, where a dataset splits questions and not studies; empty = that of the study."""
+    text: str = ""
+    """The whole answer, of a task that is `told`."""
 
 
 class Asked(NamedTuple):
@@ -70,13 +72,17 @@ class Given(NamedTuple):
     them."""
 
 
+def _not_asked(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
+    raise NotImplementedError("this task is told; see `Task.told`")
+
+
 @dataclass(frozen=True)
 class Task:
     """One way of asking: the kind of its answer, the topics of a study, and options with gold answer."""
 
     kind: Kind
     topics: Callable[[Study], list[Topic]]
-    ask: Callable[[Study, Topic, Random, Given], Asked]
+    ask: Callable[[Study, Topic, Random, Given], Asked] = _not_asked
     values: tuple[str, ...] = ()
     """Where given, the values that every group needs equally often."""
     title: str = ""
@@ -93,6 +99,11 @@ class Task:
     """How many other studies a question is made with."""
     says: Callable[[Study, Topic], tuple[int, ...]] = lambda study, topic: ()
     """What a study says to a topic, as numbers: those that stand together differ in every place of it."""
+    told: Callable[[Study, str], Mapping[str, str]] | None = None
+    """Of a task that is not asked but told: the text of a topic is the answer, only the template is drawn.
+    What stands in its blanks, by the study and the subject. Builders write such samples by the column."""
+    shows_images: bool = True
+    """Of a task that is told: whether it shows the images of the study."""
 
 
 def sign(text: str) -> int:

@@ -16,13 +16,13 @@ one that compares with nothing makes none of two.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
-from random import Random
 
 from cxreason.answers import report as report_answer
 from cxreason.answers import text as text_answer
 from cxreason.records import Study
-from cxreason.tasks.asking import Asked, Given, Task, Topic
+from cxreason.tasks.asking import Task, Topic
 from cxreason.text.comparisons import (
     compares,
     sentence_compares,
@@ -30,12 +30,17 @@ from cxreason.text.comparisons import (
     without_comparison,
 )
 from cxreason.text.passages import sentences_about
+from cxreason.text.sections import one_line
 
 UNDIVIDED_IMPRESSION = ("candid-ptx",)
 """Datasets whose undivided reports stand for an impression."""
 LANGUAGES = {"en": "English", "es": "Spanish"}
-_MASKED = re.compile(r"_{3,}|\bXXXX\b|\b[ap]\.m\.|\d [ap]m\b", re.IGNORECASE)
+_MASKED = re.compile(r"_{3,}|\bxxxx\b|\b[ap]\.m\.|\d [ap]m\b")
 """Marks of de-identification and of the clock: a summary that has them tells more than the findings do."""
+
+
+_PARTS_OF_MASKS = ("___", "xxxx", ".m.", " am", " pm")
+"""One of these is in every such mark; to look for them is far cheaper than for the marks."""
 
 
 def section_of(study: Study, section: str) -> str:
@@ -46,96 +51,91 @@ def section_of(study: Study, section: str) -> str:
 
 
 def _alone(study: Study, section: str, indication: bool) -> list[Topic]:
+    """A section without what it compares with."""
     text = section_of(study, section)
     if not text or not study.images or (indication and not study.indication):
         return []
-    return [Topic("", "")] if without_comparison(text) else []
+    return _whole(without_comparison(text))
+
+
+def _whole(text: str) -> list[Topic]:
+    return [Topic("", "", text=report_answer.write(text))] if text.strip() else []
 
 
 def _compared(study: Study, section: str) -> list[Topic]:
+    """A section as it compares with the study before."""
     text = section_of(study, section)
-    return [Topic("", "")] if study.prior_id and study.images and text and compares(text) else []
+    return _whole(text) if study.prior_id and study.images and text and compares(text) else []
 
 
 def _local(study: Study, section: str, compared: bool) -> list[Topic]:
+    """What a section says of each region, with or without what it compares with."""
     text = section_of(study, section)
     if not text or not study.images or (compared and not (study.prior_id and compares(text))):
         return []
-    fits = sentence_compares if compared else sentence_without_comparison
-    return [
-        Topic(region, "", region) for region, said in sentences_about(text).items() if any(map(fits, said))
-    ]
-
-
-def ask_section(
-    study: Study,
-    topic: Topic,
-    rng: Random,
-    given: Given,
-    *,
-    section: str,
-    compared: bool = False,
-    indication: bool = False,
-) -> Asked:
-    """A section, or what it says of the region of the topic, with or without what it compares with."""
-    text = section_of(study, section)
-    if topic.subject:
-        said = sentences_about(text)[topic.subject]
-        text = " ".join(said if compared else filter(None, map(sentence_without_comparison, said)))
-    elif not compared:
-        text = without_comparison(text)
-    fill = {"region": topic.subject} if topic.subject else {}
-    if indication:
-        fill["indication"] = " ".join(study.indication.split())
-    return Asked((), report_answer.write(text), fill=fill, subject=topic.subject)
+    about = sentences_about(text).items()
+    if compared:
+        told = [(region, " ".join(said)) for region, said in about if any(map(sentence_compares, said))]
+    else:
+        told = [
+            (region, " ".join(filter(None, map(sentence_without_comparison, said)))) for region, said in about
+        ]
+    return [Topic(region, "", region, text=report_answer.write(text)) for region, text in told if text]
 
 
 def summary_topics(study: Study) -> list[Topic]:
-    """Findings with an impression that neither hides nor dates anything, and is no sentence of theirs."""
-    if not study.findings or not study.impression or _MASKED.search(study.impression):
+    """The impression of findings, where it neither hides nor dates anything and is no sentence of theirs."""
+    if not study.findings.strip() or not study.impression:
         return []
-    return [] if text_answer.gives_away(study.findings, study.impression) else [Topic("", "")]
-
-
-def ask_summary(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
-    """The impression of findings that are given in words; no image is shown."""
-    fill = {"findings": study.findings.strip()}
-    return Asked((), report_answer.write(study.impression), fill=fill, images=())
+    said = study.impression.lower()
+    if any(part in said for part in _PARTS_OF_MASKS) and _MASKED.search(said):
+        return []
+    return [] if text_answer.gives_away(study.findings, study.impression) else _whole(study.impression)
 
 
 def narrative_topics(study: Study) -> list[Topic]:
-    return [Topic("", "")] if study.narrative and study.images else []
+    return _whole(study.narrative) if study.images else []
 
 
-def ask_report(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
-    """The undivided report in its own language, which the question names."""
-    language = LANGUAGES.get(study.language, study.language)
-    return Asked((), report_answer.write(study.narrative), fill={"language": language})
+def caption_topics(study: Study) -> list[Topic]:
+    if not study.narrative.strip() or not study.images:
+        return []
+    return [Topic("", "", text=text_answer.write(study.narrative))]
 
 
-def ask_caption(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
-    return Asked((), text_answer.write(study.narrative))
+def _nothing(study: Study, subject: str) -> Mapping[str, str]:
+    return {}
+
+
+def _indication(study: Study, subject: str) -> Mapping[str, str]:
+    return {"indication": one_line(study.indication)}
+
+
+def _region_named(study: Study, subject: str) -> Mapping[str, str]:
+    return {"region": subject}
+
+
+def _findings(study: Study, subject: str) -> Mapping[str, str]:
+    return {"findings": study.findings.strip()}
+
+
+def _language(study: Study, subject: str) -> Mapping[str, str]:
+    """An undivided report is asked for in its own language, which the question names."""
+    return {"language": LANGUAGES.get(study.language, study.language)}
 
 
 def _section(section: str, title: str, *, indication: bool = False) -> Task:
     topics = partial(_alone, section=section, indication=indication)
-    ask = partial(ask_section, section=section, indication=indication)
-    return Task("report", topics, ask, title=title)
+    return Task("report", topics, title=title, told=_indication if indication else _nothing)
 
 
 def _region(section: str, title: str, *, compared: bool = False) -> Task:
-    return Task(
-        "report",
-        partial(_local, section=section, compared=compared),
-        partial(ask_section, section=section, compared=compared),
-        title=title,
-        prior=compared,
-    )
+    topics = partial(_local, section=section, compared=compared)
+    return Task("report", topics, title=title, prior=compared, told=_region_named)
 
 
 def _progression(section: str, title: str) -> Task:
-    ask = partial(ask_section, section=section, compared=True)
-    return Task("report", partial(_compared, section=section), ask, title=title, prior=True)
+    return Task("report", partial(_compared, section=section), title=title, prior=True, told=_nothing)
 
 
 TASKS: dict[str, Task] = {
@@ -153,7 +153,9 @@ TASKS: dict[str, Task] = {
     "local_progression_impression": _region(
         "impression", "Local Progression Impression Generation", compared=True
     ),
-    "summarization": Task("report", summary_topics, ask_summary, title="Findings Summarization"),
-    "report": Task("report", narrative_topics, ask_report, title="Report Generation"),
-    "caption": Task("text", narrative_topics, ask_caption, title="Caption Generation"),
+    "summarization": Task(
+        "report", summary_topics, title="Findings Summarization", told=_findings, shows_images=False
+    ),
+    "report": Task("report", narrative_topics, title="Report Generation", told=_language),
+    "caption": Task("text", caption_topics, title="Caption Generation", told=_nothing),
 }

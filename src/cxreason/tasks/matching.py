@@ -17,7 +17,7 @@ from random import Random
 from cxreason.records import Study
 from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled, sign
 from cxreason.text.comparisons import without_comparison
-from cxreason.text.sections import TEXTS
+from cxreason.text.sections import TEXTS, one_line
 
 
 def texts(study: Study) -> dict[str, str]:
@@ -35,7 +35,7 @@ def texts(study: Study) -> dict[str, str]:
 
 @lru_cache(maxsize=TEXTS)
 def _one_line(text: str) -> str:
-    return " ".join(without_comparison(text).split())
+    return one_line(without_comparison(text))
 
 
 def labelled(study: Study) -> str:

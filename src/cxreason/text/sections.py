@@ -220,6 +220,17 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
         start = end
 
 
+def one_line(text: str) -> str:
+    """The text with single blanks in the place of all white space.
+
+    >>> one_line(" Lungs\n clear. ")
+    'Lungs clear.'
+    """
+    # Most texts are so already, which is far cheaper to see than to make.
+    is_plain = text.isascii() and text.isprintable() and "  " not in text
+    return text.strip() if is_plain else " ".join(text.split())
+
+
 @lru_cache(maxsize=TEXTS)
 def headed_sentences(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """(heading, its sentences, each on one line) for each part of a section, as `headed_lines` parts it.
@@ -228,6 +239,6 @@ def headed_sentences(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     (('Lungs', ('Clear.',)), ('Pleura', ('No effusion.',)))
     """
     return tuple(
-        (heading, tuple(" ".join(sentence.split()) for _, sentence in sentences(body)))
+        (heading, tuple([one_line(sentence) for _, sentence in sentences(body)]))
         for heading, body in headed_lines(text)
     )
