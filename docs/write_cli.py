@@ -35,6 +35,7 @@ VERBS = (
     "study serve",
     "study export",
     "study analyse",
+    "serve",
     "doctor",
 )
 PARTS = {

@@ -88,6 +88,7 @@ def test_help_names_every_verb_that_works(run):
         "train",
         "predict",
         "score",
+        "serve",
         "doctor",
         "rewards",
         "merge",

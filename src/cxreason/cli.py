@@ -14,6 +14,7 @@ import typer
 
 from cxreason import __version__, cli_training
 from cxreason.cli_parts import Changes, DryRun, Json, Limit, Quiet, RecipeFile, report, show, user_errors
+from cxreason.cli_serve import serve
 from cxreason.cli_study import study
 from cxreason.errors import UserError
 
@@ -337,6 +338,9 @@ def compare(
 
         result = room.compare(first, second, metric or ())
         typer.echo(json.dumps(result) if as_json else room.describe(result))
+
+
+app.command()(serve)
 
 
 @app.command()

@@ -1,15 +1,18 @@
 """As much of HTTP/1.1 as a client of a model server needs, over asyncio: POST with kept-alive connections.
 
 A request that a server answers with another status than 200 is an answer; one that it does not answer whole
-raises Broken. Proxies are taken from the environment as everywhere (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).
+raises Broken. An answer can also be read while it comes (`stream`). Proxies are taken from the environment
+as everywhere (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import ssl
 import urllib.request
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cache
 from urllib.parse import unquote, urlsplit
@@ -74,6 +77,30 @@ class Connections:
         except TimeoutError:
             raise Broken(f"no answer in {timeout_seconds:g} seconds", connected=True) from None
 
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, body: bytes, headers: dict[str, str], silence_seconds: float
+    ) -> AsyncIterator[tuple[int, dict[str, str], AsyncIterator[bytes]]]:
+        """Status, headers and the parts of an answer as they come, over a connection of its own.
+
+        Broken where nothing comes for `silence_seconds`, or the answer breaks off. Leaving the block early
+        closes the connection, which is how a server learns that nobody listens any more.
+        """
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        request = f"{self._head}{lines}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        line: _Line | None = None
+        try:
+            async with _broken(silence_seconds, connected=False):
+                line = await self._connect()
+            async with _broken(silence_seconds):
+                line.writer.write(request + body)
+                await line.writer.drain()
+                status, told = await _read_head(line.reader)
+            yield status, told, _parts(line.reader, told, silence_seconds)
+        finally:
+            if line is not None:
+                line.writer.close()
+
     async def _exchange(self, request: bytes) -> Answer:
         while True:
             line = await self._take()
@@ -132,6 +159,43 @@ class Connections:
         for line in self._idle:
             line.writer.close()
         self._idle.clear()
+
+
+@contextlib.asynccontextmanager
+async def _broken(silence_seconds: float, *, connected: bool = True) -> AsyncIterator[None]:
+    """Whatever goes wrong on a line, or takes too long, as Broken."""
+    try:
+        async with asyncio.timeout(silence_seconds):
+            yield
+    except TimeoutError:
+        raise Broken(f"no answer in {silence_seconds:g} seconds", connected=connected) from None
+    except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
+        what = "the connection broke off" if connected else "no connection"
+        raise Broken(f"{what} ({_said(error)})", connected=connected) from None
+
+
+async def _parts(
+    reader: asyncio.StreamReader, headers: dict[str, str], silence_seconds: float
+) -> AsyncIterator[bytes]:
+    """The parts of a body as they come."""
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        while True:
+            async with _broken(silence_seconds):
+                size = int((await reader.readuntil(b"\n")).split(b";")[0], 16)
+                part = await reader.readexactly(size + 2)
+            if not size:
+                return
+            yield part[:-2]
+    length = int(headers["content-length"]) if "content-length" in headers else None
+    while length is None or length > 0:
+        async with _broken(silence_seconds):
+            part = await reader.read(65_536)
+            if not part and length:
+                raise EOFError("cut short")
+        if not part:
+            return
+        length = None if length is None else length - len(part)
+        yield part
 
 
 class _Silent(EOFError):

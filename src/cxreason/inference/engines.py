@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 Picture = str | Path | np.ndarray
 """A file, or the pixels themselves."""
-Conversation = list[dict[str, str]]
+Conversation = list[dict[str, Any]]
+"""Messages whose content is a text, which the images then precede, or a list of parts as chat templates have
+them: {"type": "image"} stands where an image stands."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ def render(processor: Any, chat: Conversation, num_images: int) -> str:
     """The prompt text, with one image mark for each image at the head of the user's turn."""
     messages = []
     for message in chat:
+        if not isinstance(message["content"], str):
+            messages.append(message)
+            continue
         content: list[dict[str, str]] = [{"type": "text", "text": message["content"]}]
         if message["role"] == "user":
             content = [{"type": "image"}] * num_images + content

@@ -1,7 +1,7 @@
 """The `transformers` engine: batches padded on the left, greedy or drawn with a seed for each draw.
 
 Small models on a CPU write with `training/generation.py`, which says the same in half of the time; all others
-with `model.generate`.
+with `model.generate`. Both can be listened to while they write.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cxreason.inference.engines import Conversation, Generated, Picture
+from cxreason.inference.listening import Ear, Listener
 from cxreason.inference.prompts import picture, render
 
 __all__ = ["Generated", "Picture", "TransformersEngine"]
@@ -42,6 +43,8 @@ class TransformersEngine:
         seeds: Sequence[Sequence[int]] = (),
         temperature: float = 1.0,
         prefixes: Sequence[str] = (),
+        max_new_tokens: int | None = None,
+        listener: Listener | None = None,
     ) -> list[Generated]:
         """The greedy reply to each conversation, in the order given.
 
@@ -59,15 +62,24 @@ class TransformersEngine:
             text=texts, padding=True, return_tensors="pt", add_special_tokens=False, **shown
         ).to(self.device)
         ends = set(_as_list(self.model.generation_config.eos_token_id))
+        most = max_new_tokens or self.max_new_tokens
+        ear = Ear(self.processor.tokenizer, ends, listener) if listener else None
         replies = []
-        for row in self._write(inputs, seeds, temperature):
+        for row in self._write(inputs, seeds, temperature, most, ear):
             end = next((position for position, token in enumerate(row) if token in ends), None)
             said = row if end is None else row[:end]
             text = self.processor.tokenizer.decode(said, skip_special_tokens=True)
             replies.append(Generated(text, len(said), finished=end is not None))
         return replies
 
-    def _write(self, inputs: Any, seeds: Sequence[Sequence[int]], temperature: float) -> list[list[int]]:
+    def _write(
+        self,
+        inputs: Any,
+        seeds: Sequence[Sequence[int]],
+        temperature: float,
+        most: int,
+        ear: Ear | None,
+    ) -> list[list[int]]:
         import torch
 
         from cxreason.training import generation
@@ -78,19 +90,22 @@ class TransformersEngine:
             return generation.write_tokens(
                 self.model,
                 inputs,
-                max_new_tokens=self.max_new_tokens,
-                draws=generation.draws(flat, self.max_new_tokens) if seeds else None,
+                max_new_tokens=most,
+                draws=generation.draws(flat, most) if seeds else None,
                 num_draws=num_draws,
                 temperature=temperature,
+                heard=ear.tokens if ear else None,
             )
         settings: dict[str, Any] = {"do_sample": False}
         if seeds:
             # The checkpoint's own cuts (top_k, top_p) would hide the spread that is asked for.
             settings = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
             settings["num_return_sequences"] = num_draws
+        if ear:
+            settings |= {"streamer": ear, "stopping_criteria": [ear.criterion()]}
         with torch.inference_mode(), torch.random.fork_rng():
             torch.manual_seed(seeds[0][0] if seeds else 0)
-            output = self.model.generate(**inputs, max_new_tokens=self.max_new_tokens, **settings)
+            output = self.model.generate(**inputs, max_new_tokens=most, **settings)
         return output[:, inputs["input_ids"].shape[1] :].tolist()
 
 

@@ -11,7 +11,7 @@ text whatever else is in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,9 @@ _NEUTRAL_WHEN_SAMPLING: dict[str, tuple[Any, ...]] = {
     "eta_cutoff": (None, 0.0),
 }
 
+
+Heard = Callable[[list[int], list[int]], Collection[int]]
+"""Told at every step which rows have got which tokens; what it returns are the rows that may end there."""
 
 _BY_ROW = {"input_ids", "attention_mask", "mm_token_type_ids"}
 
@@ -96,6 +99,7 @@ def write_tokens(
     temperature: float = 1.0,
     ends: int | list[int] | None = None,
     never: Sequence[int] | None = None,
+    heard: Heard | None = None,
 ) -> list[list[int]]:
     """The tokens written after each left-padded prompt, its end token included where there is one.
 
@@ -127,6 +131,10 @@ def write_tokens(
         tokens = _next(logits, None if draws is None else draws[batch.rows, step], temperature)
         written[batch.rows, step] = tokens
         ended = torch.isin(tokens, ending) & batch.alive
+        if heard is not None:
+            left = heard(batch.rows[batch.alive].tolist(), tokens[batch.alive].tolist())
+            if left:
+                ended |= torch.isin(batch.rows, torch.tensor(sorted(left))) & batch.alive
         lengths[batch.rows[ended]] = step + 1
         batch.alive &= ~ended
         if not batch.alive.any() or step + 1 == max_new_tokens:

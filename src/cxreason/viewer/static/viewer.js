@@ -333,9 +333,9 @@ class Viewer {
         button("reset", "Reset", "Reset (R)", () => this.act("reset")),
       ),
     );
-    if (this.panes.some((pane) => (pane.image.boxes || []).length)) {
-      bar.append(group("Boxes", button("boxes", "Boxes", "Boxes on or off (B)", () => this.act("boxes"), true)));
-    }
+    this.boxGroup = group("Boxes", button("boxes", "Boxes", "Boxes on or off (B)", () => this.act("boxes"), true));
+    bar.append(this.boxGroup);
+    this.offerBoxes();
     if (this.panes.length > 1) {
       const one = (pane, number) =>
         button(`view-${number}`, pane.image.short || pane.image.label, `${pane.image.label} (${number + 1})`, () => this.choose(pane), true);
@@ -431,6 +431,18 @@ class Viewer {
 
   tell(name, detail) {
     this.root.dispatchEvent(new CustomEvent(`viewer:${name}`, { detail, bubbles: true }));
+  }
+
+  /** Other boxes on a view, which keeps its window and its place. */
+  setBoxes(number, boxes) {
+    this.panes[number].image.boxes = boxes;
+    this.offerBoxes();
+    this.panes[number].draw();
+  }
+
+  /** Their switch is there where there are boxes. */
+  offerBoxes() {
+    this.boxGroup.hidden = !this.panes.some((pane) => (pane.image.boxes || []).length);
   }
 
   focus() {
