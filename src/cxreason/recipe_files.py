@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cxreason.errors import UserError
 
@@ -18,6 +18,14 @@ AnyRecipe = TypeVar("AnyRecipe", bound=BaseModel)
 
 class RecipeError(UserError):
     """What is wrong with a recipe: file, key, fault and what to write, in one line."""
+
+
+class Recipe(BaseModel):
+    """What all recipes share: unknown keys are refused and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    out: Path = Field(description="folder that the run writes; its rows, recipe.yaml and run.json")
 
 
 def load(recipe_type: type[AnyRecipe], path: Path | None, overrides: Sequence[str] = ()) -> AnyRecipe:

@@ -90,3 +90,18 @@ def test_the_same_samples_are_tried_every_time(corpus):
     recipe = recipe_of(corpus, rewards=dict.fromkeys(REWARDS, 1.0))
     first = reward_check.check(recipe, functions(recipe.rewards))
     assert reward_check.check(recipe, functions(recipe.rewards)) == first
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"reward_variant": "released"}, "write `dialect: boxed`"),
+        (
+            {"rewards": {"answer": 1}, "judge": {"url": "http://localhost/v1", "model": "m"}},
+            "`judge` reads for the reward `process`",
+        ),
+    ],
+)
+def test_readers_that_could_never_read_are_told_with_the_recipe(corpus, changes, said):
+    with pytest.raises(UserError, match=said):
+        recipe_of(corpus, **changes)
