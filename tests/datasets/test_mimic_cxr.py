@@ -164,6 +164,13 @@ def test_release_2_0_0_without_labels_of_radiologists_is_read(copy, known):
     assert {one.id for one in mimic_cxr.read(copy)} == set(known)
 
 
+def test_labels_of_the_second_labeller_may_be_missing(copy, known):
+    (copy / JPG / "mimic-cxr-2.0.0-negbio.csv.gz").unlink()
+    again = {one.id: one for one in mimic_cxr.read(copy)}
+    assert {id: one.labels for id, one in again.items()} == {id: one.labels for id, one in known.items()}
+    assert not [name for one in again.values() for name in one.other_labels if name.startswith("negbio/")]
+
+
 def test_reports_are_read_from_the_archive_as_it_comes(copy, known):
     reports = copy / TEXT / "mimic-cxr-reports"
     with zipfile.ZipFile(copy / TEXT / "mimic-cxr-reports.zip", "w") as archive:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cxreason.datasets import encodings
 from cxreason.datasets.padchest import findings
-from cxreason.datasets.tables import DatasetError, candidates, listing, read_csv, relative
+from cxreason.datasets.tables import DatasetError, candidates, listing, read_csv, relative, visible
 from cxreason.records import Study
 
 NAME = "bimcv-covid19"
@@ -105,7 +105,7 @@ def _home(table: Path) -> Path:
 
 def _radiographs(place: Path) -> Iterator[tuple[int, str, str]]:
     """Rank, view and name of the X-rays of a session."""
-    for path in place.iterdir() if place.is_dir() else ():
+    for path in visible(place.iterdir()) if place.is_dir() else ():
         if _RADIOGRAPH.fullmatch(path.name):
             match = _VIEW.search(path.name)
             view = encodings.view(match[1]) if match else ""

@@ -21,7 +21,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cxreason.datasets import encodings
-from cxreason.datasets.tables import DatasetError, find_table, listing, prefix, read_gathered, read_header
+from cxreason.datasets.tables import (
+    DatasetError,
+    find_table,
+    listing,
+    prefix,
+    read_gathered,
+    read_header,
+    visible,
+)
 from cxreason.records import Study
 
 NAME = "chexpert"
@@ -114,7 +122,7 @@ def _studies(folder: Path, root: Path, table: Path, columns: tuple[str, ...]) ->
     for path, rows in read_gathered(table, study_folder, (key,), *columns[1:]):
         place, part, patient, study = split_path(path, table)
         if key == "Study":
-            files = sorted(path.name for path in (root / place).glob("*.jpg"))
+            files = sorted(path.name for path in visible((root / place).glob("*.jpg")))
             images = [(view({}, file), file) for file in files]
         else:
             images = [(view(row, row[key]), row[key].rpartition("/")[2]) for row in rows]

@@ -21,7 +21,7 @@ from typing import Any
 
 from cxreason.datasets import encodings
 from cxreason.datasets.mimic_home import Home, own_split
-from cxreason.datasets.tables import PLACES, DatasetError, open_text, read_csv, read_table
+from cxreason.datasets.tables import DatasetError, candidates, open_text, read_csv, read_table, visible
 from cxreason.records import Study
 
 NAME = "cxr-lt"
@@ -99,11 +99,10 @@ def read(folder: Path, mimic: Path) -> Iterator[Study]:
 def _tables(folder: Path, year: str) -> list[Path]:
     """The tables of a year that have labels, in the order of their names."""
     homes = [folder] if year in folder.name else []
-    homes += [
-        home for place in PLACES for home in sorted(folder.glob(f"{place}cxr-lt-{year}")) if home.is_dir()
-    ]
+    homes += [home for home in candidates(folder, f"cxr-lt-{year}") if home.is_dir()]
     for home in homes:
-        found = [path for path in sorted(home.iterdir()) if _TABLE.search(path.name) and _labelled(path)]
+        files = (path for path in sorted(visible(home.iterdir())) if _TABLE.search(path.name))
+        found = [path for path in files if _labelled(path)]
         if found:
             return found
     return []

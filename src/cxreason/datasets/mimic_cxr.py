@@ -23,8 +23,8 @@ from typing import Any
 
 from cxreason.datasets import encodings
 from cxreason.datasets.tables import (
-    PLACES,
     DatasetError,
+    candidates,
     find_file,
     need_file,
     read_csv,
@@ -211,7 +211,8 @@ def _labels(root: Path) -> Callable[[str], dict[str, Any]]:
     """study_id -> `labels` and `other_labels` of a study."""
     names = sorted(encodings.CHEXPERT)
     mined = _labels_of(need_file(root, "mimic-cxr-2.0.0-chexpert.csv"), names)
-    second = _labels_of(need_file(root, "mimic-cxr-2.0.0-negbio.csv"), names)
+    other = find_file(root, "mimic-cxr-2.0.0-negbio.csv")  # nothing stands on it
+    second = _labels_of(other, names) if other else {}
     table = find_file(root, JUDGED)
     judged = _labels_of(table, names, ("Lung Opacity", "Airspace Opacity")) if table else {}
 
@@ -240,10 +241,9 @@ def _labels_of(path: Path, names: list[str], *renamed: tuple[str, ...]) -> dict[
 def report_reader(folder: Path, subject: str, study: str) -> Callable[[str, str], str]:
     """(subject, study) -> the text of its report. The first study says where the reports lie."""
     for name in ("mimic-cxr-reports/files", "files"):
-        for place in PLACES:
-            for files in sorted(folder.glob(f"{place}{name}"), reverse=True):
-                if (files.parent / f"{study_folder(subject, study)}.txt").exists():
-                    return lambda subject, study: _text(f"{files.parent}/{study_folder(subject, study)}.txt")
+        for files in candidates(folder, name):
+            if (files.parent / f"{study_folder(subject, study)}.txt").exists():
+                return lambda subject, study: _text(f"{files.parent}/{study_folder(subject, study)}.txt")
     packed = find_file(folder, "mimic-cxr-reports.zip")
     if packed is None:
         raise DatasetError(

@@ -31,6 +31,7 @@ from cxreason.datasets.tables import (
     prefix,
     read_csv,
     read_json,
+    visible,
 )
 from cxreason.records import Study
 from cxreason.text.observations import read_sentence
@@ -52,9 +53,8 @@ SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 def find(folder: Path) -> Path | None:
     """The folder above the reports."""
-    return next(
-        (reports.parent for reports in candidates(folder, REPORTS) if any(reports.glob("*.xml"))), None
-    )
+    found = (reports for reports in candidates(folder, REPORTS) if any(visible(reports.glob("*.xml"))))
+    return next((reports.parent for reports in found), None)
 
 
 def read(folder: Path) -> Iterator[Study]:
@@ -70,7 +70,7 @@ def read(folder: Path) -> Iterator[Study]:
     view_of = _views(root)
     own_split = _splits(root)
     home = f"{prefix(root, folder)}images"
-    for path in sorted((root / REPORTS).glob("*.xml"), key=lambda path: (len(path.stem), path.stem)):
+    for path in sorted(visible((root / REPORTS).glob("*.xml")), key=lambda path: (len(path.stem), path.stem)):
         report = _parse(path)
         uid = report.find("uId")
         number = uid.get("id", "") if uid is not None else ""

@@ -29,6 +29,7 @@ from cxreason.datasets.tables import (
     need_images,
     read_json,
     relative,
+    visible,
 )
 from cxreason.records import Question, Study
 
@@ -61,7 +62,7 @@ def read(folder: Path) -> Iterator[Study]:
     images = None
     for part, split in PARTS.items():
         asked = root / f"{part}_qa_pairs"
-        files = sorted(asked.glob("*.json"), key=lambda file: (len(file.stem), file.stem))
+        files = sorted(visible(asked.glob("*.json")), key=lambda file: (len(file.stem), file.stem))
         if not files:
             raise DatasetError(f"{asked}: expected <report>.json files; found {listing(asked)}.")
         for file in files:

@@ -12,13 +12,14 @@ Layout:   train.json, dev.json, test.json as SQuAD 2.0: data[].paragraphs[].cont
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cxreason.datasets import encodings
 from cxreason.datasets.mimic_home import own_split
 from cxreason.datasets.mimic_iii import text_keys
-from cxreason.datasets.tables import PLACES, DatasetError, need, read_json
+from cxreason.datasets.tables import DatasetError, candidates, need, read_json
 from cxreason.records import Question, Study, content_id
 
 NAME = "radqa"
@@ -65,11 +66,7 @@ def read(folder: Path) -> Iterator[Study]:
 
 def _files(folder: Path) -> Iterator[Path]:
     for name in FILES:
-        for place in PLACES:
-            found = [path for path in sorted(folder.glob(f"{place}{name}")) if _is_squad(path)]
-            if found:
-                yield found[-1]
-                break
+        yield from islice(filter(_is_squad, candidates(folder, name)), 1)
 
 
 def _is_squad(path: Path) -> bool:

@@ -18,7 +18,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cxreason.datasets.tables import DatasetError, find_table, listing, need_table, read_csv, relative
+from cxreason.datasets.tables import (
+    DatasetError,
+    find_table,
+    listing,
+    need_table,
+    read_csv,
+    relative,
+    visible,
+)
 from cxreason.imaging.boxes import relative_rle_box
 from cxreason.records import Box, Study
 
@@ -93,4 +101,4 @@ def mask_boxes(encoded: Iterable[str], label: str, table: Path) -> tuple[Box, ..
 
 def _images(root: Path) -> dict[str, Path]:
     """Image id -> its file. The names of the folders of studies and series stand in no table."""
-    return {path.stem: path for place in _PLACES for path in sorted((root / place).rglob("*.dcm"))}
+    return {path.stem: path for place in _PLACES for path in sorted(visible((root / place).rglob("*.dcm")))}

@@ -33,9 +33,7 @@ Column = str | tuple[str, ...]
 
 _NUMBER_GOES_ON = {"", *".eE+-0123456789"}
 
-PLACES = ("", "*/", "*/*/")
-"""Where a dataset's files may lie in a folder: in it, or up to two folders below."""
-
+PHYSIONET = "physionet.org"
 MOST_FOLDERS = 1000
 """A folder with more folders than this holds patients or studies, and no tables in them."""
 
@@ -92,17 +90,33 @@ def candidates(folder: Path, *names: str) -> Iterator[Path]:
     below = _folders(folder)
     for level in ([folder], below, (inner for one in below for inner in _folders(one))):
         yield from sorted(
-            {path for place in level for name in names for path in place.glob(name)}, reverse=True
+            {path for place in level for name in names for path in visible(place.glob(name))}, reverse=True
         )
 
 
+def visible(paths: Iterable[Path]) -> Iterator[Path]:
+    """Without what a Mac packs into archives beside the files themselves: `._name` for each, and __MACOSX.
+
+    >>> [path.name for path in visible([Path("._1.xml"), Path("1.xml")])]
+    ['1.xml']
+    """
+    return (path for path in paths if not path.name.startswith((".", "__MACOSX")))
+
+
 def _folders(folder: Path) -> list[Path]:
-    """The folders in a folder; none where they are so many that each is a patient."""
+    """The folders in a folder; none where they are so many that each is a patient.
+
+    `wget -r` makes two folders above all that it fetches from PhysioNet, which are looked through.
+    """
+    if folder.name == PHYSIONET and (folder / "files").is_dir():
+        folder /= "files"
     with contextlib.suppress(OSError):
         with os.scandir(folder) as entries:
             found = list(islice((entry for entry in entries if entry.is_dir()), MOST_FOLDERS + 1))
         if len(found) <= MOST_FOLDERS:
-            return [Path(entry) for entry in found]
+            known = list(visible(map(Path, found)))
+            fetched = (one for one in known if one.name == PHYSIONET)
+            return [*known, *(inner for one in fetched for inner in _folders(one))]
     return []
 
 

@@ -156,8 +156,12 @@ def _pair(
     study: Study, circle: Sequence[Study], fit: Callable[[Study, Study], object]
 ) -> tuple[Study, Study]:
     """The pair of a study, where four are paired so that most pairs fit."""
-    first, *rest = circle
-    ways = [((first, one), tuple(other for other in rest if other is not one)) for one in rest]
+    first, second, third, fourth = circle
+    ways = (
+        ((first, second), (third, fourth)),
+        ((first, third), (second, fourth)),
+        ((first, fourth), (second, third)),
+    )
     best = max(ways, key=lambda pairs: sum(bool(fit(*pair)) for pair in pairs))
     (own,) = (pair for pair in best if any(one is study for one in pair))
     return own
