@@ -79,7 +79,7 @@ class Offers:
         number = max(len(self.group.names), 1)
         own = self.place.astype(np.int64) * number + self.group.codes
         beside = self.others.astype(np.int64) * number + self.group.codes[:, None]
-        return np.isin(beside[wanted], own[wanted]).all(axis=1)
+        return np.asarray(np.isin(beside[wanted], own[wanted]).all(axis=1))
 
     def told(self, wanted: np.ndarray) -> tuple[list[str], list[str]]:
         """The subjects and the texts at the places wanted, of a task that is told."""
