@@ -10,7 +10,15 @@ from cxreason.recipes import SftRecipe, validate
 from cxreason.training import card, checkpoints, loop, models, publish
 from cxreason.training.random_models import random_model, random_processor, write_random_model
 
-CURVE = [{"loss": 2.0, "step": 1}, {"loss": 1.25, "reward": 0.5, "rewards/format_reward/mean": 0.75}]
+CURVE = [
+    {"loss": 2.0, "step": 1},
+    {
+        "loss": 1.25,
+        "reward": 0.5,
+        "rewards/format_reward/mean": 0.75,
+        "rewards/process_reward/mean": None,  # no reply of the last step was asked for reasoning
+    },
+]
 
 
 def recipe(corpus, folder, **changes):
@@ -28,6 +36,7 @@ def test_a_card_says_what_a_model_was_made_of(corpus, tmp_path):
         assert card.digest(corpus / file / "samples.parquet") in text
     assert "- loss: 1.25" in text
     assert "- rewards/format_reward/mean: 0.75" in text
+    assert "process_reward/mean" not in text
     assert "gold won everywhere" in text
     assert "checked before training: 9, left out: 2" in text
     assert "Not a medical device" in text

@@ -103,6 +103,7 @@ def _figures(curve: list[dict[str, Any]]) -> list[str]:
     last: dict[str, Any] = {}
     for entry in curve:
         last |= entry
+    last = {name: value for name, value in last.items() if value is not None}  # did not apply at last
     names = [name for name in FIGURES if name in last]
     names += sorted(name for name in last if name.startswith("rewards/") and name.endswith("/mean"))
     return [f"- {name}: {last[name]:.4g}" for name in names] or ["- none was logged"]
