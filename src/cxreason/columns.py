@@ -11,6 +11,7 @@ True
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import typing
 from collections.abc import Iterator, Sequence
@@ -25,9 +26,15 @@ from cxreason.records import schema
 Record = TypeVar("Record")
 
 
+@functools.cache
+def _hints(record: type) -> dict[str, Any]:
+    """The types of a record's fields, looked up once: reading single rows would do little else."""
+    return typing.get_type_hints(record)
+
+
 def to_table(record: type, rows: Sequence[Any]) -> pa.Table:
     """Records as an Arrow table with the schema of their type."""
-    kinds, hints = schema(record), typing.get_type_hints(record)
+    kinds, hints = schema(record), _hints(record)
     columns = [to_array([getattr(row, one.name) for row in rows], hints[one.name], one.type) for one in kinds]
     return pa.Table.from_arrays(columns, schema=kinds)
 
@@ -35,7 +42,7 @@ def to_table(record: type, rows: Sequence[Any]) -> pa.Table:
 def to_array(values: Sequence[Any], hint: Any, kind: pa.DataType) -> pa.Array:
     """Values of one field as an Arrow array; `hint` is the field's type in the record."""
     if dataclasses.is_dataclass(hint):
-        hints = typing.get_type_hints(hint)
+        hints = _hints(hint)
         parts = [
             to_array([getattr(value, one.name) for value in values], hints[one.name], one.type)
             for one in kind
@@ -74,7 +81,7 @@ def _lists(values: Sequence[Any], flat: pa.Array, kind: pa.DataType) -> pa.Array
 
 def from_table(record: type[Record], table: pa.Table | pa.RecordBatch) -> Iterator[Record]:
     """The records of a table; missing columns take their defaults, unknown ones raise."""
-    hints = typing.get_type_hints(record)
+    hints = _hints(record)
     unknown = [name for name in table.column_names if name not in hints]
     if unknown:
         raise ValueError(f"{record.__name__} has no field {unknown[0]!r}; it was written by a newer version")
@@ -153,7 +160,7 @@ def _values(column: pa.Array | pa.ChunkedArray, hint: Any) -> list[Any]:
     if pa.types.is_dictionary(array.type):  # whose values are many times as slow one by one
         array = array.dictionary_decode()
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        hints = typing.get_type_hints(hint)
+        hints = _hints(hint)
         names = [one.name for one in array.type]
         parts = [_values(array.field(name), hints[name]) for name in names]
         return list(_records(hint, names, parts))

@@ -28,6 +28,11 @@ class TrainRecipe(Recipe):
     samples: Path = Field(description="run folder of `build`: rows that are answered directly")
     reasoning: Path | None = Field(None, description="run folder of `mine`: rows that are reasoned about")
     reasoning_share: float = Field(0.5, ge=0, le=1, description="share of the rows that is reasoned about")
+    weights: dict[str, float] | None = Field(
+        None,
+        description="how often rows of a mode, dataset or task are drawn, as in {direct: 8, reasoning: 2, "
+        "reasoning/temporal: 0.5}; null = by `reasoning_share`, and rows alike",
+    )
     num_rows: int = Field(ge=1, description="rows to train on; batch size times steps for one pass each")
     dialect: Dialect = Field("think", description=DIALECT)
     max_pixels: int = Field(262_144, ge=784, description="images get a size below this")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from cxreason import rewards
 from cxreason.recipes import GrpoRecipe, SftRecipe, validate
 from cxreason.training import grpo, loop, models, sft
 
@@ -79,19 +78,19 @@ def letters(completions: list, **columns) -> list[float]:
 
 def train(stage: str, told) -> dict:
     """Run a stage to its end in this process."""
-    letters.__name__ = "answer_reward"
-    rewards.REWARDS["answer"] = letters
+    first, letters.__name__ = grpo.reward_functions, "answer_reward"
+    grpo.reward_functions = lambda recipe: {**first(recipe), "answer": letters}
     try:
         return STAGES[stage][1](told)
     finally:
-        rewards.REWARDS["answer"] = rewards.answer_reward
+        grpo.reward_functions = first
 
 
 def killed(stage: str, told, *, step: int, saving: bool) -> None:
     """Run a stage in a process of its own that is killed, without notice, after a step or amid its saving."""
     child = multiprocessing.get_context("fork").Process(target=_doomed, args=(stage, told, step, saving))
     child.start()
-    child.join(120)
+    child.join(300)
     assert child.exitcode == -signal.SIGKILL
 
 

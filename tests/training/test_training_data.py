@@ -39,20 +39,16 @@ def test_the_mixture_follows_its_seed(corpus):
     assert one != other
 
 
-def test_every_row_of_a_kind_is_seen_before_one_is_seen_again():
-    rows = data.mix([{"id": number} for number in range(7)], [], reasoning_share=0.0, num_rows=14, seed=3)
-    assert sorted(row["id"] for row in rows[:7]) == list(range(7))
-    assert sorted(row["id"] for row in rows[7:]) == list(range(7))
-
-
 @pytest.mark.parametrize(("num_rows", "batch_size"), [(200, 8), (50, 32), (7, 8), (64, 8)])
 def test_rows_of_like_length_share_a_batch_and_none_is_lost(num_rows, batch_size, corpus):
-    rows = data.mixture(sft_recipe(corpus, num_rows=num_rows), data.target_row, None)
-    grouped = data.group_by_length(rows, batch_size, seed=1)
+    recipe = sft_recipe(corpus, num_rows=num_rows, max_pixels=12544)
+    rows = data.mixture(recipe, data.target_row, None)
+    grouped = data.by_length(rows, recipe, batch_size)
     assert sorted(map(repr, grouped)) == sorted(map(repr, rows))
 
     def padding(rows):
-        lengths = [len(row["prompt"][-1]["content"]) + len(replies([row])[0]) for row in rows]
+        texts = [len(row["prompt"][-1]["content"]) + len(replies([row])[0]) for row in rows]
+        lengths = [text / 4 + 16 * len(row["images"]) for text, row in zip(texts, rows, strict=True)]
         batches = [lengths[at : at + batch_size] for at in range(0, len(lengths), batch_size)]
         return sum(max(batch) * len(batch) - sum(batch) for batch in batches)
 
@@ -66,6 +62,14 @@ def test_no_row_comes_from_another_split_than_train(corpus):
         assert (sample.question, sample.answer, sample.reasoning) in told
 
 
+def test_rows_follow_the_weights_of_a_recipe(corpus):
+    weights = {"direct": 3.0, "reasoning": 0.0, "reasoning/temporal": 1.0}
+    rows = data.mixture(sft_recipe(corpus, weights=weights, num_rows=400), data.target_row, None)
+    reasoned = [row for row in rows if "<think>" in row["completion"][0]["content"]]
+    assert 0.19 < len(reasoned) / len(rows) < 0.31
+    assert all(len(row["images"]) == 2 for row in reasoned)
+
+
 def test_an_empty_split_is_told_in_one_line(corpus):
     with pytest.raises(UserError, match="no samples of the validation split"):
         data.read_samples(corpus / "build", "validation")
@@ -77,24 +81,6 @@ def test_a_comparison_is_rewarded_against_both_reports(corpus):
     assert sample.prior_report in row["report"]
     assert sample.report in row["report"]
     assert len(row["images"]) == 2
-
-
-def test_the_loss_is_on_the_reply_and_nothing_else(corpus):
-    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
-
-    from cxreason.training import models
-
-    processor = models.load_processor("phantom")
-    rows = data.mixture(sft_recipe(corpus, num_rows=6), data.target_row, None)
-    batch = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)(
-        [data.dataset(rows)[number] for number in range(6)]
-    )
-    for labels, ids, reply in zip(batch["labels"], batch["input_ids"], replies(rows), strict=True):
-        learned = ids[labels != -100]
-        assert processor.tokenizer.decode(learned).strip() == f"{reply}<|im_end|>"
-        assert (labels[labels != -100] == learned).all()
-    image_token = processor.tokenizer.convert_tokens_to_ids("<|image_pad|>")
-    assert (batch["labels"] != image_token).all()
 
 
 def test_grpo_asks_reasoning_and_direct_prompts_by_their_share(corpus):

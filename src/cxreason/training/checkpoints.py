@@ -82,7 +82,7 @@ class Checkpoints(TrainerCallback):
             setattr(self.trainer, name, value)
 
     def on_save(self, args, state, control, **kwargs):
-        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         kept = {name: getattr(self.trainer, name) for name in KEPT if hasattr(self.trainer, name)}
         if not _amid_replies(self.trainer):
             kept["_buffered_inputs"] = None

@@ -75,3 +75,15 @@ def batch_settings(recipe: SftRecipe | GrpoRecipe, processes: int | None = None)
             f"'trainer.{PER_DEVICE}' or 'global_batch' so that one divides the other."
         )
     return {"gradient_accumulation_steps": steps}
+
+
+def step_rows(recipe: SftRecipe) -> int:
+    """How many rows one step of stage 1 sees, over all processes.
+
+    >>> from cxreason.recipes import validate
+    >>> told = {"out": "a", "model": "phantom", "samples": "b", "num_rows": 1, "trainer": {PER_DEVICE: 4}}
+    >>> step_rows(validate(SftRecipe, {**told, "global_batch": 8}))
+    8
+    """
+    settings = {**batch_settings(recipe), **recipe.trainer}
+    return settings.get(PER_DEVICE, 8) * settings.get("gradient_accumulation_steps", 1) * num_processes()

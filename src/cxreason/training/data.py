@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import conversation, reply
@@ -13,12 +13,11 @@ from cxreason.errors import UserError
 from cxreason.recipes import TrainRecipe
 from cxreason.records import Mode, Sample
 from cxreason.runs import read
+from cxreason.training.mixture import Row, Rows, Samples, by_weights, draw, order_by_length
 from cxreason.training.pixels import PreparedPixels
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-Row = dict[str, Any]
 
 
 def read_samples(
@@ -44,6 +43,8 @@ def read_samples(
 def sources(recipe: TrainRecipe) -> list[tuple[Mode, Path]]:
     """The folders that a recipe trains on, with what their samples are asked for."""
     share = recipe.reasoning_share if recipe.reasoning is not None else 0.0
+    if recipe.weights is not None and recipe.reasoning is not None:
+        share = 0.5  # both, as the weights say
     found: list[tuple[Mode, Path]] = []
     if share < 1:
         found.append(("direct", recipe.samples))
@@ -58,25 +59,27 @@ def mixture(
     limit: int | None,
     *,
     without: Collection[tuple[str, str]] = (),
-) -> list[Row]:
+    kept: Path | None = None,
+) -> Rows:
     """The rows of a training recipe: answer-only prompts of `samples`, reasoning prompts of `reasoning`.
 
-    `without` names samples that are left out, as (id, mode): see `data_check`.
+    `without` names samples that are left out, as (id, mode): see `data_check`. With a folder in `kept` the
+    samples are written there once and mapped into memory.
     """
-    share = recipe.reasoning_share if recipe.reasoning is not None else 0.0
-    decks: dict[Mode, list[Row]] = {"direct": [], "reasoning": []}
+    parts: list[tuple[Samples, Mode]] = []
     for mode, folder in sources(recipe):
-        samples = read_samples(folder, "train", limit)
-        decks[mode] = [
-            make_row(item, folder, dialect=recipe.dialect, mode=mode)
-            for item in samples
-            if (item.id, mode) not in without
-        ]
-        if not decks[mode]:
-            raise UserError(f"{folder}: none of its samples can be trained on; left_out.jsonl says why.")
-    return mix(
-        decks["direct"], decks["reasoning"], reasoning_share=share, num_rows=recipe.num_rows, seed=recipe.seed
-    )
+        left_out = {sample for sample, asked in without if asked == mode}
+        file = None if kept is None else kept / f"{mode}.arrow"
+        parts.append((Samples(folder, "train", limit=limit, without=left_out, file=file), mode))
+    if recipe.weights is not None:
+        decks, weights = by_weights(parts, recipe.weights)
+    else:
+        ends = list(itertools.accumulate(len(samples) for samples, _ in parts))
+        decks = [range(end - len(samples), end) for end, (samples, _) in zip(ends, parts, strict=True)]
+        share = recipe.reasoning_share
+        weights = [1 - share, share] if len(parts) == 2 else [1.0]
+    order = draw(decks, weights, recipe.num_rows, recipe.seed)
+    return Rows(parts, order, make_row, recipe.dialect)
 
 
 def target_row(sample: Sample, folder: Path, *, dialect: str, mode: Mode) -> Row:
@@ -104,61 +107,19 @@ def reward_row(sample: Sample, folder: Path, *, dialect: str, mode: Mode) -> Row
     }
 
 
-def mix(
-    direct: Sequence[Row], reasoning: Sequence[Row], *, reasoning_share: float, num_rows: int, seed: int
-) -> list[Row]:
-    """Draw `num_rows` rows: a seeded mixture of answer-only rows and reasoning rows.
-
-    Each kind is dealt like a deck of cards, without replacement until it is used up and then shuffled
-    anew, so that a short training sees as many different rows as it can.
-
-    >>> mix([{"a": 1}], [{"r": 1}], reasoning_share=1.0, num_rows=2, seed=0)
-    [{'r': 1}, {'r': 1}]
-    """
-    draw = random.Random(seed)
-    decks = (_deal(direct, random.Random(seed + 1)), _deal(reasoning, random.Random(seed + 2)))
-    return [next(decks[draw.random() < reasoning_share]) for _ in range(num_rows)]
+def by_length(rows: Rows, recipe: TrainRecipe, step_rows: int) -> Rows:
+    """The same rows, so ordered that those of one step are of like length."""
+    return rows.in_order(order_by_length(rows.order, rows.lengths(recipe.max_pixels), step_rows, recipe.seed))
 
 
-def _deal(rows: Sequence[Row], draw: random.Random) -> Iterator[Row]:
-    while rows:
-        yield from draw.sample(rows, len(rows))
-
-
-def group_by_length(rows: Sequence[Row], batch_size: int, seed: int, *, window: int = 8) -> list[Row]:
-    """The same rows, so ordered that a batch holds rows of like length and little is spent on padding.
-
-    Rows are sorted only within `window` batches, and the batches of a window are shuffled, so that training
-    still meets everything in a mixed order.
-    """
-    draw = random.Random(seed)
-    ordered: list[Row] = []
-    for at in range(0, len(rows), batch_size * window):
-        part = sorted(rows[at : at + batch_size * window], key=_length)
-        batches = [part[start : start + batch_size] for start in range(0, len(part), batch_size)]
-        full, rest = [batch for batch in batches if len(batch) == batch_size], batches[-1]
-        draw.shuffle(full)
-        ordered += [row for batch in full for row in batch]
-        ordered += rest if len(rest) < batch_size else []
-    return ordered
-
-
-def _length(row: Row) -> int:
-    reply = row["completion"][0]["content"] if "completion" in row else ""
-    return len(row["prompt"][-1]["content"]) + len(reply)
-
-
-def dataset(rows: Iterable[Row], pixels: PreparedPixels | None = None) -> Dataset:
-    """The rows as a Hugging Face dataset; with `pixels` its images are pictures, read at each access."""
+def dataset(rows: Sequence[Row], pixels: PreparedPixels | None = None) -> Dataset:
+    """The rows as a Hugging Face dataset, made when they are read; with `pixels` images are pictures."""
     from datasets import Dataset
 
-    table = Dataset.from_list(list(rows))
-    if pixels is None:
-        return table
+    def make(batch: dict[str, list]) -> dict[str, list]:
+        made = [rows[number] for number in batch["row"]]
+        if pixels is not None:
+            made = [{**row, "images": [pixels.image(path) for path in row["images"]]} for row in made]
+        return {name: [row[name] for row in made] for name in made[0]}
 
-    def decode(batch: dict[str, list]) -> dict[str, list]:
-        if "images" in batch:
-            batch["images"] = [[pixels.image(path) for path in paths] for paths in batch["images"]]
-        return batch
-
-    return table.with_transform(decode)
+    return Dataset.from_dict({"row": range(len(rows))}).with_transform(make)

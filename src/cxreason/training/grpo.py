@@ -40,7 +40,7 @@ def train(recipe: GrpoRecipe, *, limit: int | None = None, dry_run: bool = False
         with one_after_another():
             reward_check.require(recipe, by_rules, run.folder)
             bad = data_check.require(recipe, run.folder, limit)
-        prompts = data.mixture(recipe, data.reward_row, limit, without=bad)
+            prompts = data.mixture(recipe, data.reward_row, limit, without=bad, kept=run.folder / "rows")
         from trl import GRPOConfig, GRPOTrainer
 
         from cxreason.training import generation, models, quick, rollouts

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxreason.machine import num_cores
 from cxreason.progress import set_quiet, ticking
 from cxreason.recipes import TrainRecipe
 from cxreason.rows import write_json, write_text
@@ -26,9 +27,12 @@ def machine_settings(recipe: TrainRecipe | None = None) -> dict[str, Any]:
     import torch
 
     on_gpu = torch.cuda.is_available()
+    cores = num_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return {
         "bf16": on_gpu,
         "use_cpu": not on_gpu,
+        # A GPU must not wait for images; on a CPU others would take away the cores that compute.
+        "dataloader_num_workers": min(8, max(1, cores)) if on_gpu else 0,
         "dataloader_pin_memory": on_gpu,
         "report_to": "none",
         "disable_tqdm": True,  # one progress bar for every verb, and none of it on stdout
@@ -121,6 +125,7 @@ def run(
     if first:
         write_json(folder / "curve.json", curve)
         checkpoints.keep_newest(kept, recipe.keep or 0)
+        shutil.rmtree(folder / "rows", ignore_errors=True)
     return curve
 
 

@@ -84,6 +84,6 @@ class _Remembering:
 
 
 def _name(pixels: torch.Tensor, grid: torch.Tensor) -> bytes:
-    told = hashlib.sha256(pixels.contiguous().view(torch.uint8).numpy())
+    told = hashlib.sha256(pixels.contiguous().view(torch.uint8).numpy().data)
     told.update(str(grid.tolist()).encode())
     return told.digest()

@@ -12,7 +12,7 @@ from typing import Any
 
 from cxreason.recipes import SftRecipe
 from cxreason.training import data, data_check, loop
-from cxreason.training.configs import batch_settings, configured, one_after_another
+from cxreason.training.configs import batch_settings, configured, one_after_another, step_rows
 from cxreason.training.pixels import PreparedPixels
 
 MAY_CHANGE = ("bad_samples", "keep", "licence")
@@ -30,11 +30,8 @@ def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False)
             return run.counts
         with one_after_another():
             bad = data_check.require(recipe, run.folder, limit)
-        examples = data.group_by_length(
-            data.mixture(recipe, data.target_row, limit, without=bad),
-            recipe.trainer.get("per_device_train_batch_size", 8),
-            recipe.seed,
-        )
+            drawn = data.mixture(recipe, data.target_row, limit, without=bad, kept=run.folder / "rows")
+        examples = data.by_length(drawn, recipe, step_rows(recipe))
         from trl import SFTConfig, SFTTrainer
 
         from cxreason.training import models, quick

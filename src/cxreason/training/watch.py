@@ -33,7 +33,7 @@ def parse_failure(
     dialect: list[str],
     mode: list[Mode],
     **columns: object,
-) -> list[float]:
+) -> list[float | None]:
     """1.0 where no answer could be understood: a reward of weight 0, so that TRL logs the rate.
 
     >>> parse_failure([[{"role": "assistant", "content": "well"}]], kind=["choice"], options=[["Yes", "No"]],
