@@ -61,11 +61,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     # An answer is shown with the pages' own means; what is asked comes from tasks, examples from phantoms.
     "serve": STAGE
     | {"answers", "text", "imaging", "phantom", "tasks", "endpoint", "inference", "evaluation", "viewer"},
+    # Benchmarks: from the datasets to the scores.
+    "suites": STAGE | {"answers", "text", "datasets", "tasks", "build", "inference", "evaluation"},
     "doctor": {"machine"},
     # phantom: the example study; text and evaluation: what an edit changed, and the statistics.
     "study": STAGE | {"text", "imaging", "viewer", "phantom", "evaluation"},
 }
-COMMAND_LINE = {"cli", "cli_parts", "cli_serve", "cli_study", "cli_training"}
+COMMAND_LINE = {"cli", "cli_evaluation", "cli_parts", "cli_serve", "cli_study", "cli_training"}
 FREE = COMMAND_LINE | {"demo", "__main__", "__init__"}
 
 HEAVY = {"torch", "transformers", "trl", "accelerate", "datasets", "torchvision"}

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cxreason import __version__, cli_training
+from cxreason.cli_evaluation import evaluation
 from cxreason.cli_parts import Changes, DryRun, Json, Limit, Quiet, RecipeFile, report, show, user_errors
 from cxreason.cli_serve import serve
 from cxreason.cli_study import study
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.add_typer(cli_training.train, name="train")
 app.add_typer(cli_training.rewards, name="rewards")
 app.add_typer(study, name="study")
+app.add_typer(evaluation)
 
 
 def main() -> None:
@@ -183,18 +185,34 @@ def audit(
 
 @app.command()
 def export(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="run folder of build or mine")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="folder to write")],
-    form: Annotated[str, typer.Option(help="swift (JSON Lines for ms-swift) or verl (Parquet)")] = "swift",
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="run folder of build or mine; for rexrank of predict")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="folder to write; for rexrank a file")],
+    form: Annotated[
+        str,
+        typer.Option(help="swift (JSON Lines for ms-swift), verl (Parquet) or rexrank (JSON for its board)"),
+    ] = "swift",
     dialect: Annotated[
         str, typer.Option(help="think or boxed: how the model is asked and answers")
     ] = "think",
     mode: Annotated[str, typer.Option(help="reasoning or direct")] = "reasoning",
+    template: Annotated[
+        Path | None, typer.Option(help="for rexrank: its test file, which the predictions are written into")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write samples as another trainer reads them: cxreason export runs/mine runs/verl --form verl"""
+    """Write samples as another trainer reads them, or reports as ReXrank does.
+
+    Example: cxreason export runs/mine runs/verl --form verl
+    """
     with user_errors(quiet):
+        if form == "rexrank":
+            from cxreason.suites.rexrank import export_rexrank
+
+            show(export_rexrank(data, out, template), as_json)
+            return
         from cxreason.build.export import export as room
 
         show(room(data, out, form=form, dialect=dialect, mode=mode), as_json)
@@ -232,28 +250,6 @@ app.command()(cli_training.push)
 
 
 @app.command()
-def predict(
-    recipe_file: RecipeFile,
-    changes: Changes = None,
-    limit: Limit = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Ask a model.
-
-    Example: cxreason predict recipes/phantom/predict.yaml mode=direct
-    """
-    with user_errors(quiet):
-        from cxreason.recipes import PredictRecipe, load
-
-        recipe = load(PredictRecipe, recipe_file, changes or [])
-        from cxreason.inference import predict as room
-
-        report(recipe, room.predict(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
-
-
-@app.command()
 def select(
     recipe_file: RecipeFile,
     changes: Changes = None,
@@ -273,71 +269,6 @@ def select(
         from cxreason.training import select as room
 
         report(recipe, room.select(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
-
-
-@app.command()
-def probe(
-    recipe_file: RecipeFile,
-    changes: Changes = None,
-    limit: Limit = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Change a trace or an image, and see whether the answer follows.
-
-    Example: cxreason probe recipes/phantom/probe.yaml
-    """
-    with user_errors(quiet):
-        from cxreason.recipes import ProbeRecipe, load
-
-        recipe = load(ProbeRecipe, recipe_file, changes or [])
-        from cxreason.probing import run as room
-
-        report(recipe, room.probe(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
-
-
-@app.command()
-def score(
-    recipe_file: RecipeFile,
-    changes: Changes = None,
-    limit: Limit = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Score predictions, with 95% intervals.
-
-    Example: cxreason score recipes/phantom/score.yaml
-    """
-    with user_errors(quiet):
-        from cxreason.recipes import ScoreRecipe, load
-
-        recipe = load(ScoreRecipe, recipe_file, changes or [])
-        from cxreason.evaluation import score as room
-
-        report(recipe, room.score(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
-
-
-@app.command()
-def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="FOLDER of score, FOLDER:MODEL or with /MODE")],
-    second: Annotated[str, typer.Argument(metavar="B", help="the same of the other model")],
-    metric: Annotated[
-        list[str] | None, typer.Option(help="compare by this one; can be repeated. Default: all of both")
-    ] = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Compare two models on the items that both were scored on, with paired tests.
-
-    Example: cxreason compare runs/demo/score:sft/reasoning runs/demo/score:grpo/reasoning
-    """
-    with user_errors(quiet):
-        from cxreason.evaluation import compare as room
-
-        result = room.compare(first, second, metric or ())
-        typer.echo(json.dumps(result) if as_json else room.describe(result))
 
 
 app.command()(serve)

@@ -22,6 +22,7 @@ from cxreason.settings import (
     Feed,
     MineFilters,
     PoolSettings,
+    SuiteSetting,
 )
 from cxreason.training_recipes import GrpoRecipe, SelectRecipe, SftRecipe, TrainRecipe
 
@@ -220,7 +221,7 @@ class ProbeRecipe(Recipe):
         ("follow", "flip", "early", "alone", "blank", "swapped", "order"),
         min_length=1,
         description="follow: does the answer follow from the trace; flip: turn the decisive finding around; "
-        "early: ask for the answer before the trace ends; alone: the trace without the image; blank, "
+        "early: ask for the answer before the trace ends; alone: its findings without the image; blank, "
         "swapped: another image; order: the options from the last to the first",
     )
     most: int = Field(250, ge=1, description="samples that are probed, the tasks in turn")
@@ -257,6 +258,24 @@ class ScoreRecipe(Recipe):
     most_cases: int = Field(
         5000, ge=0, description="cases in the browser of the page; the numbers are over all"
     )
+    seed: int = 17
+
+
+class SuiteRecipe(Recipe):
+    """Settings of `cxreason suite`: a published benchmark, and a model to ask."""
+
+    suite: str = Field(description="its name, under which published results are known")
+    folders: tuple[Path, ...] = Field((), description="folders that hold datasets as they are published")
+    settings: tuple[SuiteSetting, ...] = Field(min_length=1, description="the keys of a setting of a suite")
+    only: tuple[str, ...] = Field((), description="names of settings; empty = all")
+    part: tuple[str, ...] = Field(
+        (), description="settings of which a part is kept for factuality and self-consistency"
+    )
+    part_each: int = Field(100, ge=1, description="samples of each of them in that part")
+    predict: dict[str, Any] = Field(
+        {}, description="the keys of a predict recipe but `out` and `samples`; with them the model is asked"
+    )
+    score: dict[str, Any] = Field({}, description="keys of a score recipe, for the model that was asked")
     seed: int = 17
 
 
@@ -299,6 +318,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "probe": ProbeRecipe,
     "select": SelectRecipe,
     "score": ScoreRecipe,
+    "suite": SuiteRecipe,
     "demo": DemoRecipe,
     "base": BaseModelRecipe,
 }

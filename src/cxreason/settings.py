@@ -1,4 +1,4 @@
-"""The parts of recipes: how a model is asked and paid, what feeds a build, its audit, what mining keeps."""
+"""The parts of recipes: how a model is asked and paid, feeds, audits, what mining keeps, what suites ask."""
 
 from __future__ import annotations
 
@@ -110,6 +110,30 @@ class Feed(BaseModel, extra="forbid", frozen=True):
     )
     reasoning: bool = Field(False, description="whether reasoning is to be mined for it")
     grpo: bool = Field(False, description="whether reinforcement learning uses it")
+
+
+class SuiteSetting(BaseModel, extra="forbid", frozen=True):
+    """One setting of a suite: what is asked of which dataset, and by what it is judged."""
+
+    name: str = Field(description="its name; the task of its samples, unless `build` makes them")
+    title: str = Field(description="its name on pages")
+    dataset: str = Field(description="name of a dataset: `cxreason build --list` shows them")
+    how: Literal["questions", "view", "course", "presence", "report", "progression", "boxes", "build"] = (
+        Field(
+            description="where its questions come from; build = the task of `cxreason build` with its balance"
+        )
+    )
+    metrics: tuple[str, ...] = Field(min_length=1, description="what it is judged by, the main one first")
+    task: str = Field("", description="for boxes and build: name of a task")
+    split: Literal["test", "validation"] = Field("test", description="the dataset's part that is asked about")
+    types: tuple[str, ...] = Field((), description="for questions: the dataset's own words for what is asked")
+    subjects: tuple[str, ...] = Field((), description="for presence and course: the findings asked about")
+    most: int | None = Field(None, ge=1, description="most samples, taken by hash; null = all")
+    per_value: int | None = Field(
+        None, ge=1, description="so many of each answer to each subject, instead of `most`"
+    )
+    balance: Literal["natural", "groups", "values"] = Field("groups", description="for build: as in a feed")
+    published: int = Field(0, ge=0, description="samples that the paper scored; 0 = not told")
 
 
 class MineFilters(BaseModel, extra="forbid", frozen=True):

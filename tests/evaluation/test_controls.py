@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from cxreason.answers import score
+from cxreason.evaluation import controls
 from cxreason.evaluation.controls import PixelProbe, question_only
 from cxreason.records import Sample
 
@@ -108,6 +109,26 @@ def test_who_sees_only_the_question_takes_what_is_most_often_right():
     train = [asked(number, "A", ("edema", f"other {number}")) for number in range(6)]
     test = [asked(1, "B", ("never seen", "edema"), "test")]
     assert question_only(train, test) == {"test-1": "B"}
+
+
+def test_of_a_question_that_was_never_asked_it_takes_what_is_right_elsewhere_in_the_task():
+    options = ("edema", "normal")
+    where = ("p", "s", "train", ())
+    train = [Sample(f"{n}", "d", "t", "choice", *where, f"Number {n}?", "B", options) for n in range(5)]
+    new = Sample("new", "d", "t", "choice", *where, "Another?", "A", ("normal", "edema"))
+    assert question_only(train, [new]) == {"new": "A"}
+
+
+def test_whole_test_sets_without_two_questions_alike_take_no_time(monkeypatch):
+    tried = []
+    best = controls._best_constant
+    monkeypatch.setattr(controls, "_best_constant", lambda samples: tried.append(1) or best(samples))
+    where = ("p", "s", "train", ())
+    closed = [Sample(f"c{n}", "d", "t", "choice", *where, f"{n}?", "A", ("a", "b")) for n in range(500)]
+    opened = [Sample(f"o{n}", "d", "o", "labels", *where, f"{n}?", "edema") for n in range(50)]
+    answers = question_only([*closed, *opened], [*closed, *opened])
+    assert len(tried) == 51  # each open question, and their task; no choice
+    assert set(answers.values()) == {"A", "edema"}
 
 
 def test_what_the_probe_cannot_answer_is_left_out(drawn):

@@ -15,8 +15,9 @@ import pytest
 from page_fixture import HOSTILE
 from PIL import Image
 
-from cxreason.evaluation import leaderboard
+from cxreason.evaluation import leaderboard, metric_names
 from cxreason.evaluation.case_files import Reply, choose_cases, write_cases
+from cxreason.evaluation.metrics import METRICS
 from cxreason.evaluation.score import score
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Box, Prediction, Sample, Score, content_id, to_row
@@ -124,7 +125,7 @@ def test_beside_every_mean_stand_its_groups_and_its_floors(summary):
 def test_the_page_says_who_leads_and_what_guessing_earns(made):
     page = (made / "score/page.html").read_text()
     text = " ".join(re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL).split())
-    assert "GRPO leads with accuracy 1.00" in text
+    assert "GRPO has the highest accuracy, 1.00" in text
     assert "without the image one gets 1.00." in text
     assert "Question only, no image" in text
     assert "Random guess" in text
@@ -182,11 +183,35 @@ def test_less_is_better_where_it_is_and_the_axis_holds_what_lies_outside_of_it()
         "a": {"reasoning": {"radcliq_v1": estimate(1.4)}},
         "b": {"reasoning": {"radcliq_v1": estimate(-0.3)}},
     }
-    panel = leaderboard.panel(told, "radcliq_v1", "RadCliQ", "")
+    panel = leaderboard.panel(told, "radcliq_v1")
     assert [row.name for row in panel.rows] == ["b", "a"]
     assert panel.better == "less is better"
     assert panel.ticks[0][1] == "-1"
     assert all(0 <= row.at <= 1 for row in panel.rows)
+
+
+def test_what_was_not_computed_is_told_with_the_reason_and_has_no_panel():
+    told = {
+        "a": {
+            "reasoning": {"accuracy": estimate(0.5), "green": {"value": None, "n": 0, "absent": "no weights"}}
+        }
+    }
+    assert leaderboard.absent(told) == {"green": "no weights"}
+    assert [panel.metric for panels in leaderboard.sections(told, {}).values() for panel in panels] == [
+        "accuracy"
+    ]
+
+
+def test_the_unweighted_mean_of_tasks_is_the_last_line_of_their_table():
+    by_task = {"a": estimate(0.2), "b": estimate(0.4)}
+    told = {"m": {"reasoning": {"accuracy": estimate(0.3, by_task=by_task, macro=estimate(0.33))}}}
+    table = leaderboard.grouped(told, "accuracy", "by_task")
+    assert table is not None
+    assert [(group, cells[0].figure) for group, cells, *_ in table["lines"]] == [
+        ("a", "0.20"),
+        ("b", "0.40"),
+        ("mean of tasks", "0.33"),
+    ]
 
 
 def test_a_direct_answer_has_no_place_among_traces():
@@ -195,15 +220,33 @@ def test_a_direct_answer_has_no_place_among_traces():
             mode: {"radrscore": estimate(0.0), "accuracy": estimate(0.5)} for mode in ("reasoning", "direct")
         }
     }
-    shown = leaderboard.sections(told, {}, {})
+    shown = leaderboard.sections(told, {})
     assert [row.mode for row in shown["Reasoning"][0].rows] == ["reasoning"]
     assert [row.mode for row in shown["Answers"][0].rows] == ["reasoning", "direct"]
 
 
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (0.78, "b has the highest accuracy, 0.80 (0.75–0.85), and a (0.78) lies within its interval."),
+        (0.70, "b has the highest accuracy, 0.80 (0.75–0.85)."),
+    ],
+)
+def test_who_is_not_clearly_behind_is_named(other, says):
+    told = {name: {"direct": {"accuracy": estimate(value)}} for name, value in (("a", other), ("b", 0.8))}
+    assert leaderboard.claim(told).replace("\u2060", "") == says
+
+
 def test_a_metric_without_a_name_and_an_empty_summary_do_no_harm():
     told = {"a": {"reasoning": {"new_metric": estimate(0.5), "parse_rate": 0.9}}}
-    assert leaderboard.sections(told, {}, {})["Other"][0].title == "New metric"
-    assert leaderboard.claim({"a": {"direct": {}}}, {}) == "Nothing was measured."
+    assert leaderboard.sections(told, {})["Other"][0].title == "New metric"
+    assert leaderboard.claim({"a": {"direct": {}}}) == "Nothing was measured."
+
+
+def test_every_metric_has_a_name_and_a_heading():
+    named = set(metric_names.NAMES)
+    assert set(METRICS) <= named
+    assert all(metric_names.heading(metric) != metric_names.OTHER for metric in METRICS)
 
 
 # In a browser
@@ -287,6 +330,9 @@ def test_filters_find_cases_and_the_case_shows_everything_as_text(made, look):
     page.select_option("[name=outcome]", "differ")
     assert seen.texts("#shown") == ["18 of 24 cases"]
     page.click("[type=reset]")
+    page.select_option("[name=order]", "worst")
+    assert page.query_selector(".line .mark").get_attribute("title") == "Base: not readable"
+    page.click("[type=reset]")
     page.fill("[name=find]", "edema ALERT")
     page.wait_for_selector("#shown:has-text('1 of 24')")
     page.click(".line")
@@ -316,6 +362,7 @@ def test_on_a_phone_a_case_takes_the_place_of_the_list_and_gives_it_back(made, l
     seen.page.click(".line >> nth=2")
     seen.page.wait_for_selector("#case-title")
     assert not seen.see("#list")
+    assert [one.is_visible() for one in seen.page.query_selector_all(".reply")] == [True, True]
     assert seen.page.evaluate("document.documentElement.scrollWidth") == 390
     seen.page.click(".back")
     assert seen.see("#list")

@@ -131,8 +131,9 @@ def test_what_is_shown_and_begun_is_what_the_probe_says(predicted, tmp_path):
     prefixes = {ask.prefix for ask in model.asked}
     assert "<think> </think><answer>" in prefixes
     assert any(prefix.startswith("<think> Look. There is no ") for prefix in prefixes)
-    alone = [ask for ask in model.asked if ask.prefix.endswith("So the answer is clear. </think><answer>")]
+    alone = [ask for ask in model.asked if ask.prefix and isinstance(ask.images[0], np.ndarray)]
     assert len(alone) == len(kept)
+    assert all(ask.prefix.endswith(f"{ask.sample.subject}.") for ask in alone)  # no conclusion is handed on
     assert all(int(np.unique(picture)[0]) == asking.GREY for ask in alone for picture in ask.images)
     turned = [ask for ask in model.asked if not ask.prefix and not isinstance(ask.images[0], np.ndarray)]
     asked = {one.id: one for one in read(tmp_path / "samples", Sample)}

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.answers import boxes as box_answer
+from cxreason.evaluation.faithfulness import EXPERIMENTS
 from cxreason.evaluation.page_gallery import MARK_CLASSES, answer_text, highlight
 from cxreason.evaluation.radrscore import mark_sentences
 from cxreason.evaluation.subgroups import SEXES, view_of
@@ -30,6 +31,8 @@ SHARD_CASES = 50
 MAX_CHARACTERS = 12_000
 """A longer text is cut on the page; the whole is in the predictions file."""
 COPY_SIDE = 1024
+GOLD_CHARACTERS = 80
+"""Of the gold answer in the list."""
 SHOWN_BY_BROWSERS = {".jpg", ".jpeg", ".png", ".webp", ".gif"}
 PNG_BITS = 24
 """Where a PNG file says how many bits a channel has."""
@@ -47,6 +50,8 @@ class Reply:
     scores: Sequence[Score]
     primary: str
     """The metric that says what its answer is worth."""
+    probes: Sequence[Prediction] = ()
+    """What it said when something was changed."""
 
     @property
     def worth(self) -> int:
@@ -109,6 +114,7 @@ def _index(samples: Sequence[Sample], worths: Mapping[Column, list[int]]) -> dic
         "size": SHARD_CASES,
         "ids": [sample.id for sample in samples],
         "question": _coded(sample.question for sample in samples),
+        "gold": _coded(answer_text(sample.answer, sample)[:GOLD_CHARACTERS] for sample in samples),
         "task": _coded(sample.task for sample in samples),
         "source": _coded(sample.dataset for sample in samples),
         "view": _coded(view_of(sample) for sample in samples),
@@ -191,8 +197,24 @@ def _reply(column: int, reply: Reply, sample: Sample) -> dict[str, Any]:
             [one.metric, None if one.value is None else round(one.value, 4), one.reason]
             for one in reply.scores
         ],
+        "probes": _probes(reply, sample),
         "raw": _cut(said.text),
     }
+
+
+def _probes(reply: Reply, sample: Sample) -> list[list[Any]]:
+    """[what was done, the answer then, whether it is the same, how the edited trace goes] of each probe."""
+    by_kind = {one.probe: one for one in reply.probes}
+    return [
+        [
+            what,
+            answer_text(one.answer, sample) or f"none: {one.problem}",
+            one.answer == reply.prediction.answer,
+            _cut(one.reasoning) if kind == "flip" else "",
+        ]
+        for kind, what in EXPERIMENTS.items()
+        if (one := by_kind.get(kind)) is not None
+    ]
 
 
 def _place(box: Box) -> list[Any]:

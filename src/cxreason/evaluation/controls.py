@@ -195,27 +195,37 @@ def _logistic(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
 def question_only(train: Sequence[Sample], test: Sequence[Sample]) -> dict[str, str]:
     """Id -> the best answer of somebody who sees neither image nor report.
 
-    With options it is the one that is right most often when it is offered, else the constant answer of the
+    Of a choice it is the option that is right most often when it is offered, else the constant answer of the
     training samples with the same question that would have earned most there.
     """
     offered: Counter[tuple[str, str]] = Counter()
     right: Counter[tuple[str, str]] = Counter()
+    # Of open questions alone; of a task and of a question once, for whole test sets have no two alike.
     alike: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    of_task: dict[str, list[Sample]] = defaultdict(list)
     for sample in train:
-        alike[sample.task, sample.question].append(sample)
+        if sample.kind != "choice":
+            alike[sample.task, sample.question].append(sample)
+            of_task[sample.task].append(sample)
+            continue
         for option in sample.options:
-            offered[_asked(sample), option] += 1
-            right[_asked(sample), option] += choice.write(option, sample.options) == sample.answer
+            is_right = choice.write(option, sample.options) == sample.answer
+            for asked in (_asked(sample), sample.task):
+                offered[asked, option] += 1
+                right[asked, option] += is_right
     constant = {key: _best_constant(samples) for key, samples in alike.items()}
-    fallback = {task: _best_constant([one for one in train if one.task == task]) for task, _ in alike}
+    fallback = {task: _best_constant(samples) for task, samples in of_task.items()}
+
+    def worth(sample: Sample, option: str) -> float:
+        """How often it is right where it is offered; of a question that was seldom asked, in its task."""
+        anywhere = (right[sample.task, option] + 0.25) / (offered[sample.task, option] + 1)
+        return (right[_asked(sample), option] + anywhere) / (offered[_asked(sample), option] + 1)
+
     answers = {}
     for sample in test:
-        if sample.options:
-            worth = [
-                (right[_asked(sample), option] + 0.25) / (offered[_asked(sample), option] + 1)
-                for option in sample.options
-            ]
-            answers[sample.id] = choice.write(sample.options[int(np.argmax(worth))], sample.options)
+        if sample.kind == "choice":
+            best = max(sample.options, key=lambda option: worth(sample, option))
+            answers[sample.id] = choice.write(best, sample.options)
         else:
             answers[sample.id] = constant.get((sample.task, sample.question), fallback.get(sample.task, ""))
     return answers

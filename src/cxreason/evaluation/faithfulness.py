@@ -29,7 +29,7 @@ MEANINGS = {
     "early_50": "answers that stand after half of the trace",
     "early_75": "answers that stand after three quarters of the trace",
     "reliance": "how much of the answer still hangs on the rest of the trace, mean over the four cuts",
-    "alone_same": "answers that stay when the image is taken away and the whole trace is kept",
+    "alone_same": "answers that stay when the image is taken away and the findings of the trace are kept",
     "blank_change": "answers that change when the model is asked anew with a grey image",
     "blank_trace": "how much the trace changes with a grey image (share of its statements)",
     "swapped_change": "answers that change with the image of another patient",
@@ -37,6 +37,20 @@ MEANINGS = {
     "order_same": "choices that stay when the options are listed from the last to the first",
 }
 """Line -> what it measures, as printed beside the numbers."""
+EXPERIMENTS = {
+    "follow": "the findings of this trace, by rules",
+    "flip": "its decisive finding turned around",
+    "kept": "the same beginning without the edit",
+    "early-0": "asked before any reasoning",
+    "early-25": "asked after a quarter of it",
+    "early-50": "asked after half of it",
+    "early-75": "asked after three quarters of it",
+    "alone": "gone on from its last finding, with grey instead of the image",
+    "blank": "asked anew with a grey image",
+    "swapped": "asked anew with another patient's image",
+    "order": "asked anew with the options turned around",
+}
+"""Kind of probe -> what was done, as a case shows it."""
 WANTED = {
     "follows": "high",
     "flip_change": "high",

@@ -10,45 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cxreason.evaluation.metric_names import HEADINGS, OTHER, heading, of_traces, order, title
+from cxreason.evaluation.metrics import TABLE
+from cxreason.evaluation.published import OVERALL, figures
+
 Summary = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Model -> mode -> metric -> estimate."""
 Column = tuple[str, str]
 
+MEAN_OF_TASKS = "mean of tasks"
 GROUPINGS = {"by_source": "Source", "by_view": "View", "by_sex": "Sex", "by_age": "Age"}
-LOWER_IS_BETTER = ("radcliq",)
-"""Beginnings of the names of metrics of which less is better."""
-SECTIONS = {
-    "Answers": (
-        "accuracy",
-        "word_f1",
-        "self_consistency",
-        "anomaly",
-        "iou",
-        "label",
-        "miou",
-        "ap50",
-        "hit",
-        "negative",
-        "precision",
-        "recall",
-    ),
-    "Reports": (
-        "report",
-        "bleu",
-        "rouge",
-        "bertscore",
-        "radgraph",
-        "sembscore",
-        "chexbert",
-        "radcliq",
-        "ratescore",
-        "green",
-        "observation",
-    ),
-    "Reasoning": ("radrscore", "r_f", "r_c", "r_e", "s_f", "sf_", "factuality"),
-}
-"""Heading -> beginnings of the names of its metrics."""
-OF_TRACES = SECTIONS["Reasoning"]
 MAIN = ("accuracy", "anomaly_f1", "iou", "report_f1", "radrscore")
 """Metrics that lead, in their order: the first that was measured is the headline."""
 
@@ -108,48 +79,31 @@ def metrics_of(summary: Summary) -> list[str]:
     return sorted(there, key=lambda metric: MAIN.index(metric) if metric in MAIN else len(MAIN))
 
 
-def section_of(metric: str) -> str:
-    """The heading under which a metric stands.
-
-    >>> section_of("radgraph_xl_partial_cased"), section_of("r_f"), section_of("anything")
-    ('Reports', 'Reasoning', 'Other')
-    """
-    return next((one for one, beginnings in SECTIONS.items() if metric.startswith(beginnings)), "Other")
-
-
 def less_is_better(metric: str) -> bool:
     """Whether a lower value is the better one.
 
     >>> less_is_better("radcliq_v1"), less_is_better("radcliq_v1_inverse")
     (True, False)
     """
-    return metric.startswith(LOWER_IS_BETTER) and not metric.endswith("_inverse")
+    return metric in TABLE and TABLE[metric].lower_is_better
 
 
-def sections(
-    summary: Summary, names: Mapping[str, str], meanings: Mapping[str, str]
-) -> dict[str, list[Panel]]:
-    """Heading -> its panels."""
-    found: dict[str, list[Panel]] = {section: [] for section in (*SECTIONS, "Other")}
-    for metric in metrics_of(summary):
-        made = panel(summary, metric, names.get(metric, words(metric)), meanings.get(metric, ""))
-        if any(
-            one.kind == "model" for one in made.rows
-        ):  # a metric of traces, where none was asked for, has none
-            found[section_of(metric)].append(made)
-    return {section: panels for section, panels in found.items() if panels}
+def sections(summary: Summary, meanings: Mapping[str, str], suite: str = "") -> dict[str, list[Panel]]:
+    """Heading -> its panels; of a suite with what was published for it as a whole."""
+    found: dict[str, list[Panel]] = {name: [] for name in (*HEADINGS, OTHER)}
+    for metric in sorted(metrics_of(summary), key=order):
+        beside = [
+            row({"value": one.value, "low": one.low, "high": one.high}, one.model, kind="published")
+            for one in figures(suite, OVERALL, metric)
+        ]
+        made = panel(summary, metric, meanings.get(metric, ""), beside)
+        # A metric of traces has no model where no trace was asked for.
+        if any(one.kind == "model" for one in made.rows):
+            found[heading(metric)].append(made)
+    return {name: panels for name, panels in found.items() if panels}
 
 
-def words(metric: str) -> str:
-    """A metric's key as words, where nobody gave it a name.
-
-    >>> words("bleu2_rexrank")
-    'Bleu2 rexrank'
-    """
-    return metric.replace("_", " ").capitalize()
-
-
-def panel(summary: Summary, metric: str, title: str, meaning: str, published: Sequence[Row] = ()) -> Panel:
+def panel(summary: Summary, metric: str, meaning: str = "", published: Sequence[Row] = ()) -> Panel:
     """One metric of all models that were measured by it, best first, then its floors."""
     rows: list[Row] = []
     left_out = 0
@@ -159,21 +113,21 @@ def panel(summary: Summary, metric: str, title: str, meaning: str, published: Se
         stored = summary[model][mode].get(metric)
         if not stored or stored.get("value") is None:
             continue
-        if mode == "direct" and metric.startswith(OF_TRACES):
+        if mode == "direct" and of_traces(metric):
             continue  # a reply without a trace is worth 0 by rule, which says nothing of the model
         rows.append(row(stored, model, mode=mode, place=models.index(model) + 1))
         left_out = max(left_out, stored.get("num_left_out") or 0)
         floors |= floors_of(stored)
     rows.sort(key=lambda one: one.value, reverse=not less_is_better(metric))
     low, high = ends((*rows, *floors.values(), *published))
-    placed = [_placed(one, low, high) for one in (*rows, *published, *floors.values())]
+    lines = [placed(one, low, high) for one in (*rows, *published, *floors.values())]
     return Panel(
         metric,
-        title,
+        title(metric),
         meaning,
         "less is better" if less_is_better(metric) else "",
         tuple((share, f"{low + share * (high - low):g}") for share in (0.0, 0.5, 1.0)),
-        tuple(placed),
+        tuple(lines),
         left_out,
     )
 
@@ -208,48 +162,74 @@ def ends(rows: Iterable[Row]) -> tuple[float, float]:
     return (0.0 if low >= 0 else float(int(low - 1)), 1.0 if high <= 1 else float(int(high + 1)))
 
 
-def _placed(one: Row, low: float, high: float) -> Row:
+def placed(one: Row, low: float, high: float) -> Row:
+    """A line with its places on an axis from `low` to `high`."""
+
     def share(value: float | None) -> float | None:
         return None if value is None else (value - low) / (high - low)
 
     return replace(one, at=share(one.value) or 0.0, from_=share(one.low), to=share(one.high))
 
 
-def grouped(summary: Summary, metric: str, key: str) -> dict[str, Any] | None:
+def absent(summary: Summary) -> dict[str, str]:
+    """Metric -> why it was not computed, of those that no model has a value of."""
+    found: dict[str, str] = {}
+    for model, mode in columns_of(summary):
+        for metric, stored in summary[model][mode].items():
+            if isinstance(stored, Mapping) and stored.get("absent"):
+                found[metric] = str(stored["absent"])
+    measured = set(metrics_of(summary))
+    return {metric: why for metric, why in found.items() if metric not in measured}
+
+
+def grouped(summary: Summary, metric: str, key: str, suite: str = "") -> dict[str, Any] | None:
     """A table of one metric by the groups under a key: a line for each group, a cell for each model.
 
-    None where no model has more than one group: it would repeat the panel.
+    Tasks of a suite have beside them what was published for the same. None where there is one group alone:
+    it would repeat the panel.
     """
     columns = [
         column
         for column in columns_of(summary)
-        if not (column[1] == "direct" and metric.startswith(OF_TRACES))
+        if not (column[1] == "direct" and of_traces(metric))
         and (summary[column[0]][column[1]].get(metric) or {}).get("value") is not None
     ]
     told = {(model, mode): summary[model][mode][metric].get(key) or {} for model, mode in columns}
     groups = dict.fromkeys(group for groups in told.values() for group in groups)
     if len(groups) < 2:
         return None
-    lines = []
-    for group in groups:
-        cells = [told[column].get(group) for column in columns]
-        shown = [
-            row(cell, model, mode=mode, place=list(summary).index(model) + 1)
-            if cell and cell.get("value") is not None
+    places = {model: place for place, model in enumerate(summary, start=1)}
+
+    def cells_of(found: Mapping[Column, Any]) -> list[Row | None]:
+        return [
+            row(stored, column[0], mode=column[1], place=places[column[0]])
+            if (stored := found.get(column)) and stored.get("value") is not None
             else None
-            for cell, (model, mode) in zip(cells, columns, strict=True)
+            for column in columns
         ]
+
+    lines: list[tuple[str, list[Row | None], dict[str, float | None]]] = []
+    for group in groups:
         floor = _floors_of_task(summary, metric, group) if key == "by_task" else {}
-        lines.append((group, shown, floor))
+        lines.append((group, cells_of({column: told[column].get(group) for column in columns}), floor))
+    means = {(model, mode): summary[model][mode][metric].get("macro") for model, mode in columns}
+    if key == "by_task" and any(means.values()):
+        lines.append((MEAN_OF_TASKS, cells_of(means), {}))
     low, high = ends(cell for _, cells, _ in lines for cell in cells if cell)
-    placed = [
-        (group, [cell and _placed(cell, low, high) for cell in cells], floor, _shared(cells))
+    drawn = [
+        (group, [cell and placed(cell, low, high) for cell in cells], floor, shared(cells))
         for group, cells, floor in lines
     ]
-    return {"columns": columns, "lines": placed, "floors": any(floor for _, _, floor in lines)}
+    published = {group: figures(suite, group, metric) for group in groups} if key == "by_task" else {}
+    return {
+        "columns": columns,
+        "lines": drawn,
+        "floors": any(floor for _, _, floor in lines),
+        "published": published if any(published.values()) else {},
+    }
 
 
-def _shared(cells: Iterable[Row | None]) -> int | None:
+def shared(cells: Iterable[Row | None]) -> int | None:
     """The number of items, where all models were asked equally many."""
     counts = {cell.n for cell in cells if cell}
     return counts.pop() if len(counts) == 1 else None
@@ -265,25 +245,40 @@ def _floors_of_task(summary: Summary, metric: str, task: str) -> dict[str, float
     return {}
 
 
-def claim(summary: Summary, names: Mapping[str, str]) -> str:
+ASKED_TO = {"reasoning": "asked to reason", "direct": "asked for the answer alone"}
+
+
+def claim(summary: Summary) -> str:
     """What the run showed, in a sentence that holds whichever way the numbers went.
 
-    >>> claim({"a": {"direct": {"accuracy": {"value": 0.5, "n": 9}}}}, {})
+    >>> claim({"a": {"direct": {"accuracy": {"value": 0.5, "n": 9}}}})
     'a: accuracy 0.50.'
     """
     metrics = metrics_of(summary)
     if not metrics:
         return "Nothing was measured."
     metric = metrics[0]
-    shown = panel(summary, metric, names.get(metric, words(metric)), "")
-    best = next(one for one in shown.rows if one.kind == "model")
-    title = shown.title[0].lower() + shown.title[1:] if shown.title[1:2].islower() else shown.title
-    interval = f" ({best.interval})" if best.interval else ""
-    several = sum(one.kind == "model" for one in shown.rows) > 1
-    lead = f"{best.name} leads with {title}" if several else f"{best.name}: {title}"
+    shown = panel(summary, metric)
+    models = [one for one in shown.rows if one.kind == "model"]
+    best = models[0]
+    called = shown.title[0].lower() + shown.title[1:] if shown.title[1:2].islower() else shown.title
+    figure = f"{best.figure} ({best.interval})" if best.interval else best.figure
+    if len(models) == 1:
+        said = f"{best.name}: {called} {figure}"
+    else:
+        several_modes = len({one.mode for one in models}) > 1
+        who = f"{best.name}, {ASKED_TO.get(best.mode, best.mode)}," if several_modes else best.name
+        end = "lowest" if less_is_better(metric) else "highest"
+        said = f"{who} has the {end} {called}, {figure}"
+        near = next((one for one in models[1:] if one.name != best.name and _within(one, best)), None)
+        said += f", and {near.name} ({near.figure}) lies within its interval" if near else ""
     floors = [one for one in shown.rows if one.kind == "floor"]
     if not floors:
-        return f"{lead} {best.figure}{interval}."
+        return f"{said}."
     highest = max(floors, key=lambda one: one.value)
     seen = {"Question only, no image": "without the image one gets", "Random guess": "guessing gives"}
-    return f"{lead} {best.figure}{interval}; {seen[highest.name]} {highest.figure}."
+    return f"{said}; {seen[highest.name]} {highest.figure}."
+
+
+def _within(other: Row, best: Row) -> bool:
+    return best.low is not None and best.high is not None and best.low <= other.value <= best.high

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.errors import UserError
+from cxreason.evaluation.metric_names import NAMES
 from cxreason.evaluation.metrics import ALWAYS, METRICS
 from cxreason.evaluation.page_charts import training_charts
 from cxreason.evaluation.page_gallery import (
@@ -33,19 +34,8 @@ from cxreason.runs import read
 
 MODEL_NAMES = {"base": "Base", "sft": "SFT", "grpo": "GRPO"}
 MODE_NAMES = {"reasoning": "Asked to reason first", "direct": "Asked for the answer alone"}
-METRIC_NAMES = {
-    "accuracy": ("Accuracy", ""),
-    "anomaly_f1": ("Anomaly F1", ""),
-    "iou": ("Box overlap", ""),
-    "iou_accuracy": ("Boxes found", ""),
-    "report_f1": ("Report F1", ""),
-    "report_radrscore": ("Report RadRScore", ""),
-    "radrscore": ("RadRScore", ""),
-    "r_f": ("Factuality", "f"),
-    "r_c": ("Completeness", "c"),
-    "r_e": ("Effectiveness", "e"),
-    "s_f": ("Entity factuality", ""),
-}
+INDEX = {"r_f": "f", "r_c": "c", "r_e": "e"}
+METRIC_NAMES = {metric: (name, INDEX.get(metric, "")) for metric, name in NAMES.items()}
 """Metric -> name and index of its R, as the ChestX-Reasoner paper writes it."""
 ONLY_WHERE_MEASURED = ("iou", "iou_accuracy", "report_f1", "report_radrscore")
 """Columns that stand in the table only where boxes or reports were asked for."""

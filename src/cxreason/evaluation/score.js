@@ -77,11 +77,12 @@
     return make("span", `badge ${what} ${kind || ""}`, icon(mark), text);
   }
 
-  const title = ([model, mode]) => `${page.names[model] || model} ${page.modes[mode] || mode}`;
+  const title = ([model, mode]) => `${page.names[model] || model} ${page.modes[mode] ?? mode}`.trim();
 
   // The filters
 
-  const chosen = { find: "", task: "", source: "", view: "", sex: "", age: "", model: "0", outcome: "" };
+  const PLAIN = { find: "", task: "", source: "", view: "", sex: "", age: "", model: "0", outcome: "", order: "" };
+  const chosen = { ...PLAIN };
   const AGES = [["under 18", 0, 18], ["18–39", 18, 40], ["40–59", 40, 60], ["60–79", 60, 80], ["80 and over", 80, 999]];
 
   function options(select, values, all) {
@@ -130,10 +131,14 @@
     words = find ? find.split(/\s+/) : null;
     shown = [];
     for (let place = 0; place < index.ids.length; place += 1) if (fits(place)) shown.push(place);
+    if (chosen.order === "worst") {
+      const rank = (place) => (index.worth[chosen.model][place] === NOT_ASKED ? 1000 : index.worth[chosen.model][place]);
+      shown.sort((one, other) => rank(one) - rank(other) || one - other);
+    }
     const all = index.ids.length.toLocaleString("en");
     at("shown").textContent = shown.length === index.ids.length ? `${all} cases` : `${shown.length.toLocaleString("en")} of ${all} cases`;
     at("none-shown").hidden = shown.length > 0;
-    const used = ["task", "source", "view", "sex", "age", "outcome"].filter((key) => chosen[key] !== "").length;
+    const used = ["task", "source", "view", "sex", "age", "outcome", "order"].filter((key) => chosen[key] !== "").length;
     at("used").textContent = used ? `${used} set` : "";
     rows.style.height = `${shown.length * ROW}px`;
     list.scrollTop = 0;
@@ -152,7 +157,7 @@
       marks.append(mark);
     });
     const task = make("span", "task", `${name(index.task, place)} · ${name(index.source, place)}`);
-    const made = make("div", "line", make("span", "line-head", task, marks), make("span", "line-text", name(index.question, place)));
+    const made = make("div", "line", make("span", "line-head", task, marks), make("span", "line-text", name(index.question, place), " ", make("i", "", name(index.gold, place))));
     made.id = `line-${place}`;
     made.style.top = `${position * ROW}px`;
     made.setAttribute("role", "option");
@@ -254,7 +259,7 @@
 
   function said(reply) {
     const [model, mode] = page.columns[reply.column];
-    const head = make("h4", "model", dot(reply.column), make("span", "", page.names[model] || model), make("span", "mode", page.modes[mode] || mode));
+    const head = make("h4", "model", dot(reply.column), make("span", "", page.names[model] || model), make("span", "mode", page.modes[mode] ?? mode));
     const box = make("section", "reply", head);
     box.setAttribute("aria-label", title(page.columns[reply.column]));
     box.append(make("p", "answer", make("b", "", reply.answer || "no answer"), badge(reply.worth)));
@@ -273,6 +278,14 @@
     for (const [metric, value, reason] of reply.scores) {
       const row = make("tr", "", make("th", "", page.metrics[metric] || metric), make("td", "", value === null ? "–" : value.toFixed(2)), make("td", "reason", reason));
       table.append(row);
+    }
+    if (reply.probes.length) {
+      const tried = make("table", "scores");
+      for (const [what, answer, same, trace] of reply.probes) {
+        const then = make("td", same ? "" : "changed", answer, same ? "" : " (changed)");
+        tried.append(make("tr", "", make("th", "", what, trace ? make("p", "edited", trace) : null), then));
+      }
+      box.append(more("Experiments on this reply", tried));
     }
     box.append(more("Scores and their reasons", table), more("The text as the model wrote it", make("pre", "", reply.raw || "(nothing)")));
     return box;
@@ -367,7 +380,7 @@
     });
     controls.addEventListener("submit", (event) => event.preventDefault());
     controls.addEventListener("reset", () => {
-      Object.assign(chosen, { find: "", task: "", source: "", view: "", sex: "", age: "", model: "0", outcome: "" });
+      Object.assign(chosen, PLAIN);
       setTimeout(filter);
     });
     at("all-boxes").addEventListener("change", () => detail.classList.toggle("bare", !at("all-boxes").checked));

@@ -11,7 +11,6 @@ import base64
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,20 @@ from cxreason.evaluation.faithfulness import MEANINGS, PREFIX, WANTED
 from cxreason.evaluation.leaderboard import (
     GROUPINGS,
     Summary,
+    absent,
     claim,
     columns_of,
     grouped,
     metrics_of,
+    placed,
     row,
     sections,
-    words,
+    shared,
 )
+from cxreason.evaluation.metric_names import NAMES, title
 from cxreason.evaluation.metrics import ANSWER_METRIC
-from cxreason.evaluation.page import METRIC_NAMES, environment, name_of
+from cxreason.evaluation.page import environment, name_of
+from cxreason.evaluation.published import paper, suite_of
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Prediction, Sample, Score
 from cxreason.rows import write_text
@@ -53,17 +56,18 @@ def write_score_page(recipe: ScoreRecipe, summary: Summary, meanings: Mapping[st
 
     `meanings` are the definitions of the metrics, which stand beside their numbers.
     """
-    titles = {metric: name for metric, (name, _) in METRIC_NAMES.items()}
     columns = columns_of(summary)
     num_cases, num_asked = _write_cases(recipe, columns)
+    suite = suite_of(recipe.samples)
+    name = suite.get("suite", "")
     tables = [
-        (titles.get(metric, words(metric)), metric, table)
+        (title(metric), metric, table)
         for metric in metrics_of(summary)
-        if (table := grouped(summary, metric, "by_task"))
+        if (table := grouped(summary, metric, "by_task", name))
     ]
     leading = metrics_of(summary)[:1]
     groups = [
-        (name, titles.get(metric, words(metric)), table)
+        (name, title(metric), table)
         for metric in leading
         for key, name in GROUPINGS.items()
         if (table := grouped(summary, metric, key))
@@ -71,21 +75,26 @@ def write_score_page(recipe: ScoreRecipe, summary: Summary, meanings: Mapping[st
     page = recipe.out / "page.html"
     script = _script()
     told = {
-        "claim": claim(_named(summary), titles),
+        "claim": claim(_named(summary)),
         "columns": columns,
         "places": {model: place for place, model in enumerate(summary, start=1)},
-        "sections": sections(summary, titles, meanings),
+        "sections": sections(summary, meanings, name),
+        "absent": {title(metric): why for metric, why in absent(summary).items()},
+        "suite": suite,
+        "paper": paper(name),
+        "task_titles": {one["name"]: one["title"] for one in suite.get("settings", [])},
         "tables": tables,
         "groups": groups,
         "grouped_tables": [(name, table) for name, _, table in groups],
         "replies": [(model, mode, summary[model][mode]) for model, mode in columns],
+        "missing": any(summary[model][mode].get("num_missing") for model, mode in columns),
         "faithfulness": faithfulness_rows(summary),
         "num_cases": num_cases,
         "num_asked": num_asked,
         "modes": MODE_NAMES,
         "marks": MARKS,
         "icons": ICONS,
-        "data": _data(columns, summary, titles),
+        "data": _data(columns, summary),
         "name": name_of,
         "recipe": _recipe(recipe),
         "script": script,
@@ -95,14 +104,14 @@ def write_score_page(recipe: ScoreRecipe, summary: Summary, meanings: Mapping[st
     return page
 
 
-def _data(columns: Sequence[Column], summary: Summary, titles: Mapping[str, str]) -> dict[str, Any]:
+def _data(columns: Sequence[Column], summary: Summary) -> dict[str, Any]:
     """What the script of the page needs to know beside the cases."""
     return {
         "columns": columns,
         "names": {model: name_of(model) for model in summary},
         "places": {model: place for place, model in enumerate(summary, start=1)},
         "modes": MODE_NAMES if len({mode for _, mode in columns}) > 1 else dict.fromkeys(MODE_NAMES, ""),
-        "metrics": {**titles, **{PREFIX + line: meaning for line, meaning in MEANINGS.items()}},
+        "metrics": {**NAMES, **{PREFIX + line: meaning for line, meaning in MEANINGS.items()}},
         "marks": MARKS,
         "icons": ICONS,
     }
@@ -121,19 +130,13 @@ def faithfulness_rows(summary: Summary) -> dict[str, Any] | None:
     places = {model: place for place, model in enumerate(summary, start=1)}
     lines = []
     for line, meaning in MEANINGS.items():
-        cells = [told[column].get(line) for column in columns]
+        found = [told[column].get(line) for column in columns]
+        cells = [
+            cell and placed(row(cell, model, place=places[model]), 0.0, 1.0)
+            for cell, (model, _) in zip(found, columns, strict=True)
+        ]
         if any(cells):
-            shown = [
-                cell and row(cell, model, place=places[model])
-                for cell, (model, _) in zip(cells, columns, strict=True)
-            ]
-            lines.append(
-                (
-                    meaning,
-                    WANTED.get(line, ""),
-                    [cell and replace(cell, at=cell.value, from_=cell.low, to=cell.high) for cell in shown],
-                )
-            )
+            lines.append((meaning, WANTED.get(line, ""), cells, shared(cells)))
     return {"columns": columns, "lines": lines} if lines else None
 
 
@@ -157,9 +160,17 @@ def _write_cases(recipe: ScoreRecipe, columns: Sequence[Column]) -> tuple[int, i
             if one.sample_id in wanted and one.repeat == 0:
                 said[one.sample_id].setdefault((one.model, one.mode), one)
 
+    probed: dict[tuple[str, Column], list[Prediction]] = defaultdict(list)
+    for folder in recipe.probes:
+        for one in read(folder, Prediction):
+            probed[one.sample_id, (one.model, one.mode)].append(one)
+
     def replies(sample: Sample) -> dict[Column, Reply]:
         primary = PRIMARY.get(sample.kind, "accuracy")
-        return {column: Reply(one, scores[one.id], primary) for column, one in said[sample.id].items()}
+        return {
+            column: Reply(one, scores[one.id], primary, probed[sample.id, column])
+            for column, one in said[sample.id].items()
+        }
 
     images = recipe.samples.parent if recipe.samples.suffix else recipe.samples
     write_cases(recipe.out / "cases", shown, replies, columns, images)

@@ -197,6 +197,16 @@ def beginnings(trace: str, shares: Sequence[float] = SHARES) -> list[str]:
     return found
 
 
+def findings_of(trace: str) -> str:
+    """The trace up to its last finding: what follows only draws the conclusion.
+
+    >>> findings_of("Look. There is edema. Thus yes.")
+    'Look. There is edema.'
+    """
+    stating = [(start, one) for start, one in sentences(trace) if observe(one)]
+    return trace[: stating[-1][0] + len(stating[-1][1])] if stating else ""
+
+
 def turned_options(sample: Sample) -> tuple[tuple[str, ...], dict[str, str]]:
     """The options from the last to the first, and which letter of before each letter now means.
 

@@ -4,7 +4,7 @@
     flip, kept          it goes on from its trace with the decisive finding turned around; and from the same
                         place without the edit, to tell what comes of going on alone
     early-0 ... early-75   it has to answer after so many hundredths of its trace
-    alone               it has its whole trace, and grey instead of the image
+    alone               it goes on from the last finding of its trace, and sees grey instead of the image
     blank, swapped      it is asked anew with grey, or with the images of another patient
     order               it is asked anew with the options from the last to the first
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from cxreason.answers.conversation import conversation
 from cxreason.errors import UserError
 from cxreason.evaluation.case_files import choose_cases
 from cxreason.imaging.read import read_image
-from cxreason.inference.engines import Ask, Generated, Replied, open_engine
+from cxreason.inference.engines import Ask, Picture, Replied, open_engine
 from cxreason.inference.predict import GREY, prediction_of, shown_samples
 from cxreason.probing import edits
 from cxreason.recipes import PredictRecipe, ProbeRecipe, validate
@@ -55,8 +55,12 @@ class Probed:
     kind: str
     sample: Sample
     said: Prediction
-    ask: Ask
-    meaning: dict[str, str]
+    images: tuple[Path, ...]
+    grey: bool = False
+    prefix: str = ""
+    options: tuple[str, ...] | None = None
+    """In the order in which they are listed, where it is another than the sample's."""
+    meaning: dict[str, str] = field(default_factory=dict)
     """Letter of the answer -> the letter it has in the sample; empty where they are the same."""
     leads_to: str = ""
     """The answer that an edited trace leads to, where it leads to one."""
@@ -64,6 +68,15 @@ class Probed:
     @property
     def id(self) -> str:
         return id_of(self.said, self.kind)
+
+    def ask(self, dialect: str) -> Ask:
+        """The question as the model is asked it. Made when it is needed: pictures in grey take memory."""
+        shown = self.sample if self.options is None else replace(self.sample, options=self.options)
+        pictures: list[Picture] = list(self.images)
+        if self.grey:
+            pictures = [np.full_like(read_image(path), GREY) for path in self.images]
+        chat = conversation(shown, dialect=dialect, mode="reasoning")
+        return Ask(shown, chat, pictures, prefix=self.prefix)
 
 
 def id_of(said: Prediction, kind: str) -> str:
@@ -159,71 +172,62 @@ def _of_sample(
     probe: str, asked: PredictRecipe, sample: Sample, said: Prediction, others: dict[str, Sample]
 ) -> list[Probed] | str:
     dialect = DIALECTS[asked.dialect]
-    paths = [asked.samples / image for image in sample.images]
-
-    def one(kind: str, prefix: str = "", images: Any = None, **more: Any) -> Probed:
-        shown = more.get("shown", sample)
-        chat = conversation(shown, dialect=asked.dialect, mode="reasoning")
-        ask = Ask(shown, chat, paths if images is None else images, prefix=prefix)
-        return Probed(kind, sample, said, ask, more.get("meaning", {}), more.get("leads_to", ""))
-
-    def grey() -> list[np.ndarray]:
-        return [np.full_like(read_image(path), GREY) for path in paths]
-
+    told: dict[str, Any] = {"sample": sample, "said": said}
+    told["images"] = tuple(asked.samples / image for image in sample.images)
     if probe == "flip":
         made = edits.flipped(said.reasoning, sample, said.answer)
         if isinstance(made, str):
             return made
+        edited = dialect.opening(made.edited, answering=False)
         return [
-            one("flip", dialect.opening(made.edited, answering=False), leads_to=made.leads_to),
-            one("kept", dialect.opening(made.kept, answering=False)),
+            Probed("flip", **told, prefix=edited, leads_to=made.leads_to),
+            Probed("kept", **told, prefix=dialect.opening(made.kept, answering=False)),
         ]
     if probe == "early":
         begun = zip(EARLY, edits.beginnings(said.reasoning), strict=True)
-        return [one(kind, dialect.opening(start, answering=True)) for kind, start in begun]
-    if probe in ("alone", "blank"):
-        if not paths:
-            return "there is no image to take away"
-        prefix = dialect.opening(said.reasoning, answering=True) if probe == "alone" else ""
-        return [one(probe, prefix, grey())]
+        return [Probed(kind, **told, prefix=dialect.opening(start, answering=True)) for kind, start in begun]
+    if probe == "order":
+        if sample.kind != "choice":
+            return "there are no options to turn around"
+        options, meaning = edits.turned_options(sample)
+        return [Probed("order", **told, options=options, meaning=meaning)]
+    if not sample.images:
+        return "there is no image to take away"
     if probe == "swapped":
-        if not paths:
-            return "there is no image to take away"
-        return [one(probe, images=[asked.samples / image for image in others[sample.id].images])]
-    if sample.kind != "choice":
-        return "there are no options to turn around"
-    options, meaning = edits.turned_options(sample)
-    return [one("order", shown=replace(sample, options=options), meaning=meaning)]
+        shown = tuple(asked.samples / image for image in others[sample.id].images)
+        return [Probed("swapped", **{**told, "images": shown})]
+    prefix = ""
+    if probe == "alone":
+        findings = edits.findings_of(said.reasoning)
+        if not findings:
+            return "the trace states nothing"
+        prefix = dialect.opening(findings, answering=False)
+    return [Probed(probe, **told, grey=True, prefix=prefix)]
 
 
 def _ask(run: Run, asked: PredictRecipe, todo: list[Probed]) -> None:
-    by_ask = {id(one.ask): one for one in todo}
+    """Ask everything; replies come in the order of the questions."""
     with open_engine(asked) as engine:
-        replies: Iterable[Replied] = engine.reply(one.ask for one in todo)
-        for replied in run.progress(replies, f"probing {asked.name}", len(todo)):
-            one = by_ask[id(replied.ask)]
+        replies: Iterable[Replied] = engine.reply(one.ask(asked.dialect) for one in todo)
+        told = run.progress(zip(todo, replies, strict=True), f"probing {asked.name}", len(todo))
+        for one, replied in told:
             if replied.problem:
                 run.fail(one.id, replied.problem)
             else:
-                rows = [*_led(one), _kept(asked, one, replied.replies[0])]
+                rows = [*_led(one), _kept(asked, one, replied)]
                 run.append([row for row in rows if row.id not in run.done])
 
 
 def _led(one: Probed) -> Iterator[Prediction]:
     """What an edited trace leads to by rules, kept as if somebody had said it."""
     if one.leads_to:
-        text = one.ask.prefix
-        told = {"answer": one.leads_to, "text": text, "problem": "", "probe": "flip-leads"}
+        told = {"answer": one.leads_to, "text": one.prefix, "problem": "", "probe": "flip-leads"}
         yield replace(one.said, id=id_of(one.said, "flip-leads"), **told)
 
 
-def _kept(asked: PredictRecipe, one: Probed, reply: Generated) -> Prediction:
-    whole = replace(reply, text=one.ask.prefix + reply.text)
-    understood = prediction_of(asked, one.ask.sample, whole, 0)
+def _kept(asked: PredictRecipe, one: Probed, replied: Replied) -> Prediction:
+    (reply,) = replied.replies
+    whole = replace(reply, text=one.prefix + reply.text)
+    understood = prediction_of(asked, replied.ask.sample, whole, 0)
     answer = one.meaning.get(understood.answer, understood.answer)
     return replace(understood, id=one.id, answer=answer, probe=one.kind)
-
-
-def num_kinds(folder: Path) -> dict[str, int]:
-    """How many replies a run of probes holds of each kind."""
-    return dict(Counter(one.probe for one in read(folder, Prediction)))
