@@ -105,3 +105,19 @@ def test_the_same_samples_are_tried_every_time(corpus):
 def test_readers_that_could_never_read_are_told_with_the_recipe(corpus, changes, said):
     with pytest.raises(UserError, match=said):
         recipe_of(corpus, **changes)
+
+
+def test_the_verb_prints_the_table_and_fails_where_gold_does_not_win(corpus, tmp_path):
+    from typer.testing import CliRunner
+
+    from cxreason.cli import app
+
+    file = tmp_path / "grpo.yaml"
+    told = f"out: {tmp_path}\nmodel: phantom\nsamples: {corpus / 'build'}\nreasoning: {corpus / 'mine'}\n"
+    file.write_text(told + "num_rows: 4\n")
+    passed = CliRunner().invoke(app, ["rewards", "check", str(file)], prog_name="cxreason")
+    assert passed.exit_code == 0
+    assert passed.output.splitlines()[-1].endswith("samples; passed")
+    refused = CliRunner().invoke(app, ["rewards", "check", str(file), "rewards={format: 1}", "--json"])
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout)["failures"]
