@@ -107,6 +107,7 @@ def test_the_length_is_that_of_what_the_trainer_makes(folder):
         prompt = "".join(turn["content"] for turn in row["prompt"])
         counted = lengths.texts([prompt], [said])[0] + lengths.image(64, 64)
         assert abs(counted - whole["input_ids"].shape[1]) <= 3
+        assert lengths.texts([prompt], [said])[0] <= lengths.at_most(prompt, said)
 
 
 def test_a_training_refuses_with_one_line_and_goes_on_without_them_where_told_to(folder):

@@ -80,6 +80,10 @@ class Lengths:
         )
         return high * wide // self._factor**2 + 2
 
+    def at_most(self, prompt: str, target: str) -> int:
+        """What `texts` cannot exceed, as a token stands for a byte at least; most samples need no more."""
+        return self._around + len(prompt.encode()) + max(len(target.encode()), self._written)
+
     def texts(self, prompts: Sequence[str], targets: Sequence[str]) -> list[int]:
         """The tokens of prompts with their targets; in GRPO with all that may be written instead."""
         asked, said = self._count(prompts), self._count(targets)
@@ -120,10 +124,10 @@ class _Images:
             return UNREADABLE, f"{path}: {error}"
 
 
-def faults_of_text(
+def target_or_fault(
     sample: Sample, dialect: str, mode: Mode, *, without_chain: bool = False
-) -> tuple[str, str] | None:
-    """What is wrong with a sample's answer or target, or None; prompts of GRPO need no chain."""
+) -> str | tuple[str, str]:
+    """The target of a sample, or what is wrong with it; a prompt of GRPO may have no chain, and no target."""
     if sample.kind == "choice" and sample.answer not in _letters(sample):
         return NOT_AN_OPTION, f"{sample.answer!r} of {list(sample.options)}"
     try:
@@ -131,12 +135,11 @@ def faults_of_text(
     except ValueError as error:
         return BAD_ANSWER, str(error)
     if without_chain and mode == "reasoning" and not sample.reasoning:
-        return None
+        return ""
     try:
-        DIALECTS[dialect].target(reply(sample), mode, sample.reasoning)
+        return DIALECTS[dialect].target(reply(sample), mode, sample.reasoning)
     except ValueError as error:
         return BAD_TARGET, str(error)
-    return None
 
 
 def _letters(sample: Sample) -> Sequence[str]:
@@ -180,31 +183,28 @@ def _faults_of(
     lengths: Lengths | None,
     images: _Images,
 ) -> Iterator[Fault]:
-    whole: list[tuple[Sample, int]] = []
+    doubtful: list[tuple[Sample, int, str, str]] = []
     for sample in batch:
-        wrong = faults_of_text(sample, recipe.dialect, mode, without_chain=_is_grpo(recipe))
-        seen = [images.tokens(folder / image) for image in sample.images] if wrong is None else []
-        wrong = wrong or next((one for one in seen if not isinstance(one, int)), None)
-        if wrong is None:
-            whole.append((sample, sum(one for one in seen if isinstance(one, int))))
-        else:
+        target = target_or_fault(sample, recipe.dialect, mode, without_chain=_is_grpo(recipe))
+        if not isinstance(target, str):
+            yield Fault(sample.id, mode, *target)
+            continue
+        seen = [images.tokens(folder / image) for image in sample.images]
+        wrong = next((one for one in seen if not isinstance(one, int)), None)
+        if wrong is not None:
             yield Fault(sample.id, mode, *wrong)
-    if lengths is None or not whole:
+        elif lengths is not None:
+            looked = sum(one for one in seen if isinstance(one, int))
+            chat = conversation(sample, dialect=recipe.dialect, mode=mode)
+            prompt = "".join(turn["content"] for turn in chat)
+            if looked + lengths.at_most(prompt, target) > lengths.context:
+                doubtful.append((sample, looked, prompt, target))
+    if lengths is None or not doubtful:
         return
-    prompts = [
-        "".join(turn["content"] for turn in conversation(sample, dialect=recipe.dialect, mode=mode))
-        for sample, _ in whole
-    ]
-    targets = [
-        DIALECTS[recipe.dialect].target(reply(sample), mode, sample.reasoning)
-        if mode == "direct" or sample.reasoning
-        else ""
-        for sample, _ in whole
-    ]
-    totals = lengths.texts(prompts, targets)
-    for (sample, seen_tokens), words in zip(whole, totals, strict=True):
-        if seen_tokens + words > lengths.context:
-            why = f"{seen_tokens} tokens of images and {words} of text, and {lengths.context} are the most"
+    totals = lengths.texts([one[2] for one in doubtful], [one[3] for one in doubtful])
+    for (sample, looked, _, _), words in zip(doubtful, totals, strict=True):
+        if looked + words > lengths.context:
+            why = f"{looked} tokens of images and {words} of text, and {lengths.context} are the most"
             yield Fault(sample.id, mode, TOO_LONG, why)
 
 
