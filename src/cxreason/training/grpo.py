@@ -59,9 +59,10 @@ def train(recipe: GrpoRecipe, *, limit: int | None = None, dry_run: bool = False
         settings = configured(GRPOConfig, "trainer", settings)
         processor = models.load_processor(recipe.model, max_pixels=recipe.max_pixels)
         pixels = PreparedPixels(loop.pixels_folder(recipe), processor)
+        paying: list[Any] = [*rewards.values(), parse_failure]
         trainer = GRPOTrainer(
             model=models.load_for_training(recipe),
-            reward_funcs=[*rewards.values(), parse_failure],
+            reward_funcs=paying,
             args=settings,
             peft_config=models.adapters(recipe),
             train_dataset=data.dataset(prompts, pixels),
