@@ -178,6 +178,35 @@ def test_a_dry_run_lists_settings_and_a_wrong_name_or_an_empty_folder_is_one_lin
         room.suite(load(SuiteRecipe, Path(file), told(tmp_path / "x", [str(tmp_path / "empty")])))
 
 
+def test_what_build_balances_is_asked_for_as_test_samples_alone(data, tmp_path, monkeypatch):
+    from cxreason.rows import write_records
+
+    asked = []
+
+    def build(recipe, limit=None):
+        asked.append(recipe)
+        recipe.out.mkdir()
+        where = ("p", "s", "validation", ("../../images/1.png",))
+        made = [
+            Sample(f"{dataset}-{task}", dataset, task, "choice", *where, "?", "A", ("Yes", "No"))
+            for dataset in ("mimic-cxr", "other")
+            for task in ("binary", "single")
+        ]
+        write_records(recipe.out / "samples.parquet", Sample, made)
+
+    monkeypatch.setattr(room, "build", build)
+    file = ROOT / "recipes/suites/suite-radrbench.yaml"
+    args = told(tmp_path / "suite", [str(data / "mimic")], "only=[binary-mimic, binary-chexpert]")
+    counts = room.suite(load(SuiteRecipe, file, args))
+    (feed,) = asked[0].feeds
+    assert (feed.dataset, feed.task, feed.balance) == ("mimic-cxr", "binary", "groups")
+    assert (feed.train, feed.validation, feed.test) == (0, 0, 300)
+    (one,) = read(tmp_path / "suite", Sample)
+    assert (one.id, one.task, one.split) == ("mimic-cxr-binary", "binary", "test")
+    assert one.images == ("../images/1.png",)  # as seen from the suite's folder, one above
+    assert counts["settings"][1]["absent"].startswith("chexpert-plus")
+
+
 def test_a_model_is_asked_and_scored_at_once(data, tmp_path, monkeypatch):
     class AlwaysB:
         def reply(self, asks):

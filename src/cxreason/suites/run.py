@@ -21,7 +21,7 @@ from cxreason.recipes import BuildRecipe, PredictRecipe, ScoreRecipe, SuiteRecip
 from cxreason.records import Sample, content_id
 from cxreason.rows import write_json, write_records
 from cxreason.runs import Run, read
-from cxreason.settings import Feed, SuiteSetting
+from cxreason.settings import SuiteSetting
 from cxreason.suites.sampling import Source, missing, samples_of
 from cxreason.tasks import TASKS
 
@@ -97,21 +97,12 @@ def _told(setting: SuiteSetting, why: str, number: int | None = None) -> dict[st
 
 def _build(recipe: SuiteRecipe, settings: list[SuiteSetting], limit: int | None) -> None:
     """The settings whose options need the balance of `cxreason build`: test samples alone."""
-    feeds = []
+    feeds: list[dict[str, Any]] = []
     for one in settings:
         if one.task not in TASKS:
             raise UserError(f"setting {one.name}: unknown task {one.task!r}.")
-        size = {one.split: one.most}
-        feeds.append(
-            Feed(
-                dataset=one.dataset,
-                task=one.task,
-                balance=one.balance,
-                train=0,
-                validation=size.get("validation", 0),
-                test=size.get("test", 0) if one.split == "test" else 0,
-            )
-        )
+        sizes = {"train": 0, "validation": 0, "test": 0, one.split: one.most}
+        feeds.append({"dataset": one.dataset, "task": one.task, "balance": one.balance, **sizes})
     values: dict[str, Any] = {
         "out": recipe.out / "built",
         "folders": recipe.folders,

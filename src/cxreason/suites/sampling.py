@@ -84,27 +84,28 @@ def samples_of(source: Source) -> list[Sample]:
     """The samples of a setting, in the order of their hashes."""
     setting = source.setting
     most = setting.per_value or setting.most
-    queues: dict[tuple[str, str], list[tuple[int, Sample]]] = defaultdict(list)
+    queues: dict[tuple[str, str], list[_Taken]] = defaultdict(list)
     for offer in WAYS[setting.how](source):
         key = (offer.group, offer.value) if setting.per_value else ("", "")
-        place = int(content_id(source.seed, setting.name, offer.sample.id), 16)
+        one = _Taken(int(content_id(source.seed, setting.name, offer.sample.id), 16), offer.sample)
         queue = queues[key]
         if most is None or len(queue) < most:
-            heapq.heappush(queue, (-place, _Last(offer.sample)))  # type: ignore[misc]
-        elif -place > queue[0][0]:
-            heapq.heapreplace(queue, (-place, _Last(offer.sample)))  # type: ignore[misc]
-    taken = sorted((-place, one.sample.id, one.sample) for queue in queues.values() for place, one in queue)
-    return [sample for *_, sample in taken]
+            heapq.heappush(queue, one)
+        elif queue[0] < one:
+            heapq.heapreplace(queue, one)
+    taken = sorted((one for queue in queues.values() for one in queue), reverse=True)
+    return [one.sample for one in taken]
 
 
-class _Last:
-    """A sample in a heap, which never has to compare it."""
+@dataclass(frozen=True)
+class _Taken:
+    """A sample in a heap whose first is the one to give up: that of the highest hash."""
 
-    def __init__(self, sample: Sample):
-        self.sample = sample
+    place: int
+    sample: Sample
 
-    def __lt__(self, other: _Last) -> bool:
-        return self.sample.id < other.sample.id
+    def __lt__(self, other: _Taken) -> bool:
+        return (self.place, self.sample.id) > (other.place, other.sample.id)
 
 
 def _studies(source: Source) -> Iterator[Study]:
@@ -126,8 +127,20 @@ def _questions(source: Source) -> Iterator[Offer]:
             answer = letters(options)[options.index(question.answers[0])]
             text = f"{question.context}\n{question.text}" if question.context else question.text
             shown = tuple(study.images[place] for place in question.images) or study.images
-            told = {"official_id": question.id, "subject": question.subject}
-            yield Offer("", "", _sample(source, study, text, options, answer, images=shown, **told))
+            yield Offer(
+                "",
+                "",
+                _sample(
+                    source,
+                    study,
+                    text,
+                    options,
+                    answer,
+                    images=shown,
+                    subject=question.subject,
+                    official_id=question.id,
+                ),
+            )
 
 
 def _view(source: Source) -> Iterator[Offer]:
@@ -242,7 +255,8 @@ def _sample(
     *,
     kind: str = "choice",
     images: tuple[str, ...] | None = None,
-    **more: str,
+    subject: str = "",
+    official_id: str = "",
 ) -> Sample:
     setting = source.setting
     shown = study.images if images is None else images
@@ -260,8 +274,9 @@ def _sample(
         images=moved,
         views=views if all(views) else (),
         split="test",
+        subject=subject,
+        official_id=official_id,
         **tasks.of_study(study),
-        **more,
     )
 
 
