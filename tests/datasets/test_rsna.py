@@ -3,7 +3,7 @@
 import pytest
 
 from cxreason.datasets import DatasetError, rsna
-from dataset_files import rename_column, write_csv
+from dataset_files import rename_column, write_csv, write_json
 
 LABELS, CLASSES = "stage_2_train_labels.csv", "stage_2_detailed_class_info.csv"
 HEADER = "patientId,x,y,width,height,Target"
@@ -47,6 +47,20 @@ def test_labels_say_pneumonia_and_whether_the_chest_is_normal(tree):
     assert second.labels == {"pneumonia": 1, "no finding": 0}
     assert third.labels == {"pneumonia": 0, "no finding": 1}
     assert {study.split for study in (first, second, third)} == {"train"}
+
+
+def test_the_list_of_rsna_ties_images_to_their_patients_in_chestx_ray14(tree):
+    place = tree / "pneumonia-challenge-dataset-mappings_2018.json"
+    entries = [{"subset_img_id": f"p{number}", "img_id": f"0000001{number}_000.png"} for number in (1, 2)]
+    write_json(place, [{**entry, "orig_labels": ["Edema"], "bbox": None} for entry in entries])
+    assert {study.patient_id: study.groups for study in rsna.read(tree)} == {
+        "p1": ("chestx-ray14/11",),
+        "p2": ("chestx-ray14/12",),
+        "p3": (),
+    }
+    write_json(place, [{"subset_img_id": "p1"}])
+    with pytest.raises(DatasetError, match=r"expected entries with an image as in 00000001_000\.png; found"):
+        list(rsna.read(tree))
 
 
 def test_without_the_classes_the_labels_are_read_alone(tree):

@@ -9,16 +9,27 @@ Citation: Shih et al. 2019, https://doi.org/10.1148/ryai.2019180041
 Layout:   stage_2_train_labels.csv with a row for each box (x, y, width, height in pixels, blank without
           pneumonia), stage_2_detailed_class_info.csv with as many rows, stage_2_train_images/<patientId>.dcm.
           Whether a view is PA or AP stands in the DICOM header only. There is no official labelled test part.
-          The images come from ChestX-ray14, with other names; COVIDx has them again.
+          The images come from ChestX-ray14, with other names; COVIDx has them again. Whose they are tells
+          pneumonia-challenge-dataset-mappings_2018.json of RSNA's site: lay it beside the tables where both
+          datasets are used, or images of the test of one may be trained on in the other.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from cxreason.datasets import encodings
-from cxreason.datasets.tables import DatasetError, find_file, need_file, prefix, read_csv, read_gathered
+from cxreason.datasets.tables import (
+    DatasetError,
+    find_file,
+    need_file,
+    prefix,
+    read_csv,
+    read_gathered,
+    read_json,
+)
 from cxreason.imaging.boxes import from_image_pixels, tidy
 from cxreason.records import Box, Study
 
@@ -34,6 +45,8 @@ STANDS_ON = ()
 LABELS, CLASSES = "stage_2_train_labels.csv", "stage_2_detailed_class_info.csv"
 PATIENT, CORNERS = "patientId", ("x", "y", "width", "height")
 FINDING, SIZE = "pneumonia", 1024
+MAPPING = "pneumonia-challenge-dataset-mappings*.json"
+_ORIGINAL = re.compile(r"0*(\d+)_\d{3}\.png")
 
 
 def find(folder: Path) -> Path | None:
@@ -48,6 +61,7 @@ def read(folder: Path) -> Iterator[Study]:
     images = f"{prefix(table.parent, folder)}stage_2_train_images"
     kinds = find_file(table.parent, CLASSES)
     kind = {row[PATIENT]: row["class"].strip() for row in read_csv(kinds, PATIENT, "class")} if kinds else {}
+    patient_of = _originals(table.parent)
     for patient, rows in read_gathered(table, lambda row: row[PATIENT], (PATIENT,), *CORNERS, "Target"):
         labels = encodings.labels({FINDING: rows[0]["Target"]}, (FINDING,), table)
         if patient in kind:
@@ -61,7 +75,23 @@ def read(folder: Path) -> Iterator[Study]:
             boxes=tuple(_box(row, table) for row in rows if labels[FINDING] == 1),
             widths=(SIZE,),
             heights=(SIZE,),
+            groups=(f"chestx-ray14/{patient_of[patient]}",) if patient in patient_of else (),
         )
+
+
+def _originals(root: Path) -> dict[str, str]:
+    """Image -> its patient in ChestX-ray14, where the list is there. Entries are known by how names look."""
+    path = find_file(root, MAPPING)
+    known: dict[str, str] = {}
+    for _, entry in read_json(path) if path else ():
+        names = [one for one in entry.values() if isinstance(one, str)] if isinstance(entry, dict) else []
+        original = next((found[1] for one in names if (found := _ORIGINAL.fullmatch(one))), "")
+        if not original:
+            raise DatasetError(
+                f"{path}: expected entries with an image as in 00000001_000.png; found {entry!r:.120}."
+            )
+        known.update((one, original) for one in names if not _ORIGINAL.fullmatch(one))
+    return known
 
 
 def _box(row: dict[str, str], table: Path) -> Box:
