@@ -109,6 +109,7 @@ def examples() -> Iterator[tuple[str, Sample]]:
             topics = task.topics(study)
             if topics:
                 topic, prior = topics[0], PRIOR if task.prior else None
+                beside = [one for one in OTHERS if topic.group in {other.group for other in task.topics(one)}]
                 yield (
                     name,
                     sample(
@@ -117,7 +118,7 @@ def examples() -> Iterator[tuple[str, Sample]]:
                         name,
                         topic,
                         random_for(study, name, topic),
-                        others=OTHERS[: task.company],
+                        others=beside[: task.company],
                     ),
                 )
                 break

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from cxreason.answers.dialects import letters
 from cxreason.records import Kind, Study
+
+Member = TypeVar("Member")
 
 
 class Topic(NamedTuple):
@@ -113,6 +115,25 @@ def sign(text: str) -> int:
     False
     """
     return zlib.crc32(text.encode())
+
+
+def pair_of(
+    one: Member, four: Sequence[Member], fit: Callable[[Member, Member], object]
+) -> tuple[Member, Member]:
+    """The pair of one of four, which are paired so that most pairs fit: for both of a pair it is the same.
+
+    >>> pair_of(3, (1, 2, 3, 5), lambda first, second: first + second == 5)
+    (2, 3)
+    """
+    first, second, third, fourth = four
+    ways = (
+        ((first, second), (third, fourth)),
+        ((first, third), (second, fourth)),
+        ((first, fourth), (second, third)),
+    )
+    best = max(ways, key=lambda pairs: sum(bool(fit(*pair)) for pair in pairs))
+    (own,) = (pair for pair in best if any(member is one for member in pair))
+    return own
 
 
 def shuffled(options: Iterable[str], truth: str, rng: Random, **more) -> Asked:

@@ -13,14 +13,14 @@ neither what is uncertain nor what nobody judged is ever a wrong option.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import permutations
 from random import Random
 
 from cxreason.answers import labels as label_answer
 from cxreason.records import Study
-from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled, sign
+from cxreason.tasks.asking import Asked, Given, Task, Topic, pair_of, shuffled, sign
 from cxreason.tasks.radrbench import CHANGES, COURSES, WITHOUT_COURSE, draw
 from cxreason.text.labels import decided, denied
 from cxreason.text.ontology import FINDINGS, NO_FINDING, ancestors, parents
@@ -100,7 +100,7 @@ def ask_disease(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
         dice = zlib.crc32(" ".join(one.id for one in circle).encode())
         way, dice = dice % 3, dice // 3
         if way < 2:
-            pair = _pair(study, circle, _stand_together if way == 0 else _between)
+            pair = pair_of(study, circle, _stand_together if way == 0 else _between)
             for together in (circle, pair) if way == 0 else ():
                 if _stand_together(*together):
                     return _one_of_sets(study, together, rng)
@@ -150,21 +150,6 @@ def _stand_together(*studies: Study) -> bool:
         (beside := certain(other) - certain(one)) and all(_lacks(one, name) for name in beside)
         for one, other in permutations(studies, 2)
     )
-
-
-def _pair(
-    study: Study, circle: Sequence[Study], fit: Callable[[Study, Study], object]
-) -> tuple[Study, Study]:
-    """The pair of a study, where four are paired so that most pairs fit."""
-    first, second, third, fourth = circle
-    ways = (
-        ((first, second), (third, fourth)),
-        ((first, third), (second, fourth)),
-        ((first, fourth), (second, third)),
-    )
-    best = max(ways, key=lambda pairs: sum(bool(fit(*pair)) for pair in pairs))
-    (own,) = (pair for pair in best if any(one is study for one in pair))
-    return own
 
 
 def _yes_no(finding: str, is_there: bool, rng: Random) -> Asked:

@@ -11,20 +11,26 @@ entities                     a report -> its anatomy and observations (RadGraph)
 
 from __future__ import annotations
 
+from bisect import bisect
+from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache, partial
+from itertools import permutations
 from random import Random
 
 from cxreason.answers import boxes as box_answer
 from cxreason.answers import text as text_answer
 from cxreason.imaging.boxes import in_order, merged
 from cxreason.records import Box, Study
-from cxreason.tasks.asking import Asked, Given, Task, Topic, shuffled
+from cxreason.tasks.asking import Asked, Given, Task, Topic, pair_of, shuffled, sign
 from cxreason.tasks.grounding import MOST_BOXES, can_be_written, covers
-from cxreason.tasks.radrbench import draw
 from cxreason.text.ontology import NO_FINDING
 
 MEANINGS = {"ANAT-DP": "anatomy", "OBS-DP": "present", "OBS-U": "uncertain", "OBS-DA": "absent"}
 """RadGraph's labels in words."""
+ROWS, COLUMNS, SIZES = ("upper", "middle", "lower"), ("left", "middle", "right"), ("small", "medium", "large")
+AREAS = (0.02, 0.1)
+"""Of an image: where small ends, and medium."""
 
 
 def _plain(text: str) -> str:
@@ -100,18 +106,60 @@ def places(study: Study) -> list[tuple[str, int, tuple[Box, ...]]]:
 
 
 def disease_topics(study: Study) -> list[Topic]:
-    return [Topic("", label, label, number) for number, (label, _, _) in enumerate(places(study))]
+    """What lies somewhere. A group is a place and a size: where a box lies must not tell what is in it."""
+    met: Counter[str] = Counter()
+    topics = []
+    for number, (label, _, boxes) in enumerate(places(study)):
+        about = _about(boxes)
+        topics.append(Topic(f"{about}/{met[about]}", label, label, number, alone=True))
+        met[about] += 1
+    return topics
+
+
+def _about(boxes: Sequence[Box]) -> str:
+    """About where boxes lie on an image, by thirds, and how much of it they take.
+
+    >>> _about([Box("edema", 0.1, 0.1, 0.2, 0.2)])
+    'upper left, small'
+    """
+    left, upper = min(box.x1 for box in boxes), min(box.y1 for box in boxes)
+    right, lower = max(box.x2 for box in boxes), max(box.y2 for box in boxes)
+    row = ROWS[min(int((upper + lower) / 2 * len(ROWS)), len(ROWS) - 1)]
+    column = COLUMNS[min(int((left + right) / 2 * len(COLUMNS)), len(COLUMNS) - 1)]
+    return f"{row} {column}, {SIZES[bisect(AREAS, (right - left) * (lower - upper))]}"
+
+
+def disease_says(study: Study, topic: Topic) -> tuple[int, ...]:
+    return (sign(topic.value),)
 
 
 def ask_disease(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
-    """The finding in a box, among three that are known to be nowhere; in words where fewer are known."""
+    """The finding in a box, among those in such a place of three other studies, or of one; else in words.
+
+    Each is right for one of them, and certainly nowhere in the others.
+    """
     label, image, boxes = places(study)[topic.number]
     fill, shown = {"boxes": _literal(boxes)}, study.images[image : image + 1]
-    absent = _absent(tuple(study.labels.items()), tuple(box.label for box in study.boxes))
-    if len(absent) < 3:
-        return Asked((), text_answer.write(label), fill=fill, images=shown, kind="text")
-    options = [label, *draw(absent, 3, given.frequency, rng)]
-    return shuffled(options, label, rng, fill=fill, images=shown, styled=True)
+    if given.others:
+        found = {one.id: _named(one, topic.group) for one in (study, *given.others)}
+
+        def apart(*studies: Study) -> bool:
+            return all(found[two.id] in _lacking(one) for one, two in permutations(studies, 2))
+
+        circle = sorted((study, *given.others), key=lambda one: one.id)
+        for beside in (circle, pair_of(study, circle, apart)):
+            if apart(*beside):
+                options = [found[one.id] for one in beside]
+                return shuffled(options, label, rng, fill=fill, images=shown, styled=True)
+    return Asked((), text_answer.write(label), fill=fill, images=shown, kind="text")
+
+
+def _named(study: Study, group: str) -> str:
+    return next(topic.value for topic in disease_topics(study) if topic.group == group)
+
+
+def _lacking(study: Study) -> tuple[str, ...]:
+    return _absent(tuple(study.labels.items()), tuple(box.label for box in study.boxes))
 
 
 @lru_cache(maxsize=4096)
@@ -155,7 +203,12 @@ TASKS: dict[str, Task] = {
     "localized_description": _phrase_task("Localized Abnormality Description", "text"),
     "localized_phrase": _phrase_task("Localized Phrase Extraction", "text", in_report=True),
     "localized_disease": Task(
-        "choice", disease_topics, ask_disease, title="Localized Disease Identification"
+        "choice",
+        disease_topics,
+        ask_disease,
+        title="Localized Disease Identification",
+        company=3,
+        says=disease_says,
     ),
     "explanation": Task("text", explanation_topics, ask_explanation, title="Natural Language Explanation"),
     "entities": Task("text", entity_topics, ask_entities, title="Named Entity Recognition"),
