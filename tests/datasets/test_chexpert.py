@@ -50,6 +50,28 @@ def test_every_image_of_the_tables_is_in_one_study_and_on_disk(phantom_tree, kno
     assert {study.split for study in known.values()} == {"train", "validation"}
 
 
+@pytest.mark.parametrize("tables", ["CheXpert-v1.0 batch 1 (validate & csv)", "."])
+def test_images_are_found_in_the_batches_of_the_whole_release(phantom_tree, known, tmp_path, tables):
+    shutil.copytree(phantom_tree("chexpert") / ROOT, tmp_path / "batches" / "whole")
+    whole = tmp_path / "batches" / "whole"
+    homes = [tmp_path / "batches" / f"CheXpert-v1.0 batch {name}" for name in ("2 (train 1)", "3 (train 2)")]
+    for home in homes:
+        home.mkdir()
+    validation = tmp_path / "batches" / "CheXpert-v1.0 batch 1 (validate & csv)"
+    for number, patient in enumerate(sorted((whole / "train").iterdir())):
+        patient.rename(homes[number % 2] / patient.name)
+    (validation / "valid").mkdir(parents=True)
+    for patient in (whole / "valid").iterdir():
+        patient.rename(validation / "valid" / patient.name)
+    for name in ("train.csv", "valid.csv"):
+        (whole / name).rename(tmp_path / "batches" / tables / name)
+    shutil.rmtree(whole)
+    found = {study.id: study for study in chexpert.read(tmp_path / "batches")}
+    assert found.keys() == known.keys()
+    assert all((tmp_path / "batches" / image).is_file() for study in found.values() for image in study.images)
+    assert {id: study.labels for id, study in found.items()} == {id: one.labels for id, one in known.items()}
+
+
 def test_views_sexes_and_ages_are_those_that_were_drawn(known):
     drawn = [phantom(3, index, DEEP) for index in range(32)]
     assert Counter(study.views for study in known.values()) == Counter(one.study.views for one in drawn)

@@ -11,11 +11,13 @@ Layout:   CheXpert-v1.0[-small]/{train,valid}.csv, train/patient00001/study1/vie
           tables begin with the name of that folder. AP/PA is blank for a lateral view and AP, PA, LL or RL
           for a frontal one. Study numbers go up to 91 and are not in the order of time. test_labels.csv has a
           row for an image (Path) or for a study (Study) and no views; it may lie with the others or in a
-          folder of its own.
+          folder of its own. The whole release also comes in batches side by side, "CheXpert-v1.0 batch 1
+          (validate & csv)" with the tables and "... batch 2 (train 1)" and so on with folders of patients.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +30,7 @@ from cxreason.datasets.tables import (
     prefix,
     read_gathered,
     read_header,
+    relative,
     visible,
 )
 from cxreason.records import Study
@@ -112,7 +115,7 @@ def view(row: Mapping[str, str], path: str) -> str:
 
 def _studies(folder: Path, root: Path, table: Path, columns: tuple[str, ...]) -> Iterator[Study]:
     """The studies of one table, whose images lie below `root`."""
-    below = prefix(root, folder)
+    below, batch_of = prefix(root, folder), _batches(root)
     key = columns[0]
     labels = [name for name in encodings.CHEXPERT if name in columns]
 
@@ -127,15 +130,33 @@ def _studies(folder: Path, root: Path, table: Path, columns: tuple[str, ...]) ->
         else:
             images = [(view(row, row[key]), row[key].rpartition("/")[2]) for row in rows]
         # A frontal view of the test set may be AP or PA; it comes before the lateral one in either case.
+        place = f"{below}{place}"
+        if patient in batch_of:
+            place = f"{relative(batch_of[patient], folder)}/{patient}/study{study}"
         images.sort(key=lambda one: (encodings.view_rank(one[0] or "AP"), one[1]))
         yield Study(
             id=f"{NAME}/{patient}/study{study}",
             dataset=NAME,
             patient_id=patient,
-            images=tuple(f"{below}{place}/{file}" for _, file in images),
+            images=tuple(f"{place}/{file}" for _, file in images),
             views=tuple(name for name, _ in images),
             split=PARTS[part],
             labels=encodings.labels(rows[0], labels, table),
             sex=encodings.sex(rows[0].get("Sex", "")),
             age=encodings.age(rows[0].get("Age", "")),
         )
+
+
+def _batches(root: Path) -> dict[str, Path]:
+    """Patient -> the folder that holds it, where images lie in batches beside the tables or their folder."""
+    if (root / "train").is_dir():
+        return {}
+    batches = sorted({*visible(root.glob("* batch *")), *visible(root.parent.glob("* batch *"))})
+    places = [place for batch in batches for place in (batch, batch / "train", batch / "valid")]
+    return {
+        entry.name: place
+        for place in places
+        if place.is_dir()
+        for entry in os.scandir(place)
+        if entry.name.startswith("patient")
+    }
