@@ -73,7 +73,9 @@ def recipe_of(stage: str, data: Path, out: Path, num_rows: int) -> Any:
     }
     if stage == "grpo":
         return validate(GrpoRecipe, {**told, "rewards": {"format": 1.0}, "reward_check": "warn"})
-    return validate(SftRecipe, told)
+    # The rows of a step are those of TRL's step, in batches of like length.
+    told["trainer"] |= {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 4}
+    return validate(SftRecipe, {**told, "length_window": 1})
 
 
 @dataclass
@@ -129,7 +131,13 @@ def bare_sft(recipe: SftRecipe, out: Path) -> Any:
 
     trainer = SFTTrainer(
         model=models.load_model(recipe.model, freeze_vision=recipe.freeze_vision),
-        args=SFTConfig(output_dir=str(out), seed=recipe.seed, **_plain(recipe), max_length=None),
+        args=SFTConfig(
+            output_dir=str(out),
+            seed=recipe.seed,
+            max_length=None,
+            train_sampling_strategy="sequential",  # the same rows in each step, so that losses compare
+            **{**_plain(recipe), **TRAINER["sft"], "gradient_accumulation_steps": 1},
+        ),
         train_dataset=files_as_images(list(data.mixture(recipe, data.target_row, None))),
         processing_class=models.load_processor(recipe.model, max_pixels=recipe.max_pixels),
     )

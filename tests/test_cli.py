@@ -111,6 +111,12 @@ def test_a_folder_and_keys_make_a_recipe(run):
     assert result.stderr == "written to runs/with space: x\n"
 
 
+def test_of_several_processes_the_first_speaks_for_all(run, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    result = run("phantom", "runs/a", "num_studies=20", "--json")
+    assert (result.exit_code, result.output) == (0, "")
+
+
 def test_a_recipe_file_is_read_and_the_command_line_wins(run, tmp_path):
     recipe = tmp_path / "phantom.yaml"
     recipe.write_text("out: runs/a\nnum_studies: 50\nseed: 3\n")

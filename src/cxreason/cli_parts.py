@@ -56,7 +56,14 @@ def user_errors(quiet: bool) -> Iterator[None]:
 
 
 def report(recipe: BaseModel, result: dict[str, Any], dry_run: bool, as_json: bool) -> None:
-    """Print what a verb did, or with `dry_run` what it would do, and where it is written."""
+    """Print what a verb did, or with `dry_run` what it would do, and where it is written.
+
+    Of several processes that train together the first speaks for all.
+    """
+    from cxreason.machine import rank
+
+    if rank():
+        return
     settings = recipe.model_dump(mode="json")
     if dry_run:
         result = {"recipe": settings, **result}

@@ -47,6 +47,11 @@ def machine() -> dict[str, str | int]:
     return {"platform": platform.platform(), "processor": platform.machine(), "cores": num_cores()}
 
 
+def rank() -> int:
+    """Which of several processes that train together this is, as their launcher says; 0 without one."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def num_cores() -> int:
     """Cores that this process may use, which a container can make fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):

@@ -85,6 +85,12 @@ class TrainRecipe(Recipe):
 class SftRecipe(TrainRecipe):
     """Settings of `cxreason train sft`. Whatever TRL already names lives under `trainer`."""
 
+    length_window: int = Field(
+        8,
+        ge=1,
+        description="steps whose rows are sorted by length together, so that little is padding; with 1 the "
+        "batches of a step are, and what is learnt does not change",
+    )
     trainer: dict[str, Any] = Field({}, description="handed to trl.SFTConfig as it is")
 
 

@@ -91,3 +91,9 @@ def test_a_frozen_tower_takes_no_gradient():
     model = models.load_model("phantom", freeze_vision=True)
     assert not any(parameter.requires_grad for parameter in model.model.visual.parameters())
     assert all(parameter.requires_grad for parameter in model.model.language_model.parameters())
+
+
+def test_nobody_is_told_what_is_trained():
+    import os
+
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"

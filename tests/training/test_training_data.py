@@ -99,3 +99,12 @@ def test_grpo_asks_reasoning_and_direct_prompts_by_their_share(corpus):
     assert {row["mode"] for row in rows} == {"reasoning", "direct"}
     for row in rows:
         assert ("think step by step" in row["prompt"][1]["content"]) == (row["mode"] == "reasoning")
+
+
+def test_with_a_window_of_one_step_a_step_has_the_rows_it_would_have_had(corpus):
+    recipe = sft_recipe(corpus, num_rows=64, max_pixels=12544, length_window=1)
+    rows = data.mixture(recipe, data.target_row, None)
+    grouped = data.by_length(rows, recipe, 16)
+    for start in range(0, 64, 16):
+        assert sorted(grouped.order[start : start + 16]) == sorted(rows.order[start : start + 16])
+    assert list(grouped.order) != list(rows.order)

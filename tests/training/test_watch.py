@@ -45,6 +45,12 @@ def test_a_training_that_learns_and_one_without_rewards_are_left_in_peace():
     assert warnings_of([{"loss": 1.0, "step": step} for step in range(20)], []) == []
 
 
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_said_at_once_in_both_stages(loss):
+    for names in ([], NAMES):
+        assert warnings_of([{**FINE, "loss": 1.0}, {**FINE, "loss": loss}], names)[0].startswith("the loss")
+
+
 def test_a_reward_that_is_all_or_nothing_from_step_to_step_is_not_constant():
     steps = curve(rewards__answer_reward__std=0.0)
     steps[1]["rewards/answer_reward/mean"] = 0.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import conversation, reply
 from cxreason.errors import UserError
-from cxreason.recipes import TrainRecipe
+from cxreason.recipes import SftRecipe, TrainRecipe
 from cxreason.records import Mode, Sample
 from cxreason.runs import read
 from cxreason.training.mixture import Row, Rows, Samples, by_weights, draw, order_by_length
@@ -107,9 +107,12 @@ def reward_row(sample: Sample, folder: Path, *, dialect: str, mode: Mode) -> Row
     }
 
 
-def by_length(rows: Rows, recipe: TrainRecipe, step_rows: int) -> Rows:
-    """The same rows, so ordered that those of one step are of like length."""
-    return rows.in_order(order_by_length(rows.order, rows.lengths(recipe.max_pixels), step_rows, recipe.seed))
+def by_length(rows: Rows, recipe: SftRecipe, step_rows: int) -> Rows:
+    """The same rows, so ordered that those of one batch are of like length."""
+    lengths = rows.lengths(recipe.max_pixels)
+    return rows.in_order(
+        order_by_length(rows.order, lengths, step_rows, recipe.seed, window=recipe.length_window)
+    )
 
 
 def dataset(rows: Sequence[Row], pixels: PreparedPixels | None = None) -> Dataset:

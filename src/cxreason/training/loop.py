@@ -35,6 +35,7 @@ def machine_settings(recipe: TrainRecipe | None = None) -> dict[str, Any]:
         "dataloader_num_workers": min(8, max(1, cores)) if on_gpu else 0,
         "dataloader_pin_memory": on_gpu,
         "report_to": "none",
+        "logging_nan_inf_filter": False,  # a loss that is no number is to be seen, not replaced by the last
         "disable_tqdm": True,  # one progress bar for every verb, and none of it on stdout
         "remove_unused_columns": False,  # the images, and the columns that rewards read
         # The mixture is shuffled already, by the recipe's own seed.

@@ -84,9 +84,8 @@ class Samples(Sequence[Sample]):
     def letters(self, names: Sequence[str]) -> np.ndarray:
         """How many letters the named columns of each sample have together; of lists those of all entries."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        total = np.zeros(len(self), dtype=np.int64)
+        pc, total = _compute(), np.zeros(len(self), dtype=np.int64)
         for name in names:
             pieces = []
             for piece in self.column(name):
@@ -97,8 +96,7 @@ class Samples(Sequence[Sample]):
 
     def counts(self, name: str) -> np.ndarray:
         """How many entries a list column of each sample has."""
-        import pyarrow.compute as pc
-
+        pc = _compute()
         pieces = (pc.list_value_length(piece).to_numpy(zero_copy_only=False) for piece in self.column(name))
         return np.concatenate(list(pieces))
 
@@ -117,10 +115,9 @@ def _chosen(
     folder: Path, split: str, limit: int | None, without: Collection[str]
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    left, unwanted = limit, pa.array(sorted(without), pa.string())
+    pc, left, unwanted = _compute(), limit, pa.array(sorted(without), pa.string())
     for file in row_files(folder, Sample):
         for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
             wanted = batch.filter(pc.equal(batch.column("split"), split))
@@ -133,6 +130,13 @@ def _chosen(
                 yield wanted
             if left == 0:
                 return
+
+
+def _compute() -> Any:
+    """Arrow's functions, which are made at import: a checker of types does not see them."""
+    import pyarrow.compute
+
+    return pyarrow.compute
 
 
 def _write(file: Path, batches: Iterator[pa.RecordBatch]) -> None:

@@ -57,6 +57,10 @@ def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False)
             data_collator=Batches(processor, pixels),
             processing_class=processor,
         )
+        # Qwen's classes say that they do not take the number of tokens of a step, and TRL's loss, which does,
+        # would be the mean of each micro-batch's mean: one of short answers would weigh as much as one of
+        # long traces, and a step over two processes would not be the step over one.
+        trainer.model_accepts_loss_kwargs = True
         quick.score_replies_only()
         quick.quicken_vision(trainer.model)
         curve = loop.run(trainer, run.folder, "sft", recipe)

@@ -9,6 +9,7 @@ each of these steps, with what each earned.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ def warnings_of(curve: Sequence[dict[str, Any]], rewards: Sequence[str]) -> list
     >>> warnings_of(same, ["format_reward"])[0][:59]
     'reward format_reward: 1.00 for every reply of the last 5 st'
     """
+    if any("loss" in entry and not math.isfinite(float(entry["loss"])) for entry in curve[-1:]):
+        return ["the loss is no number: what was learnt is lost. Start again with a lower learning rate."]
     last = [entry for entry in curve if any(f"rewards/{one}/std" in entry for one in rewards)][-PATIENCE:]
     if len(last) < PATIENCE:
         return []
@@ -106,9 +109,8 @@ class Watch(TrainerCallback):
         if args.process_index != 0 or logs is None or "train_runtime" in logs:
             return
         self.curve.write([state.log_history[-1]])
-        if not self.rewards:
-            return
-        self.replies.write(self._table(state.global_step))
+        if self.rewards:
+            self.replies.write(self._table(state.global_step))
         for fault in warnings_of(state.log_history, self.rewards):
             if fault.partition(":")[0] not in {one.partition(":")[0] for one in self.warned}:
                 self.warned.append(fault)
