@@ -174,7 +174,7 @@ MIMIC_VIEWS = views((("PA", "LATERAL"), 0.45), (("AP",), 0.4), (("PA", "LL", "LA
 CHEXPERT_VIEWS = views((("AP",), 0.6), (("PA", "LATERAL"), 0.2), (("PA",), 0.2))
 # Name -> studies, studies of one patient, what they hold. Sizes: those of the owners, or a little above.
 WORLD: dict[str, tuple[int, int, tuple[Maker, ...]]] = {
-    "mimic-cxr": (227_835, 4, (MIMIC_VIEWS, report(0.92, 0.5, 15, 2), labelled())),
+    "mimic-cxr": (227_835, 4, (MIMIC_VIEWS, report(0.96, 0.5, 16, 2), labelled())),
     "chexpert": (196_000, 3, (CHEXPERT_VIEWS, labelled())),
     "chexpert-plus": (196_000, 3, (CHEXPERT_VIEWS, report(0.34, 0.95, 18, 5), labelled())),
     "rexgradient": (160_000, 2, (views(ONE, FRONTAL), report(1.0, 0.1))),
