@@ -9,7 +9,7 @@ from PIL import Image
 
 from cxreason.errors import UserError
 from cxreason.recipes import GrpoRecipe, SftRecipe, validate
-from cxreason.training import models, sft
+from cxreason.training import grpo, models, sft
 from cxreason.training.random_models import random_model, random_processor, shapes, write_random_model
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
@@ -121,3 +121,36 @@ def test_adapters_are_trained_saved_and_load_as_the_whole_model(corpus, tmp_path
 def test_the_processors_of_all_families_bear_the_standard_names():
     names = [type(random_processor(family)).__name__ for family in FAMILIES]
     assert names == ["Qwen2VLProcessor", "Qwen2_5_VLProcessor", "Qwen3VLProcessor"]
+
+
+def test_stage_2_trains_adapters_beside_a_reference_that_needs_no_second_model(corpus, tmp_path):
+    base = write_random_model(tmp_path / "base", "qwen2_5_vl")
+    recipe = told(
+        GrpoRecipe,
+        out=tmp_path / "grpo",
+        model=str(base),
+        samples=corpus / "build",
+        rewards={"format": 1.0},
+        reward_check="warn",
+        lora={"r": 2},
+        max_pixels=56 * 56,
+        num_rows=4,
+        keep=1,
+        trainer={
+            "per_device_train_batch_size": 4,
+            "num_generations": 2,
+            "num_train_epochs": 1,
+            "max_completion_length": 4,
+            "beta": 0.1,
+            "gradient_checkpointing": False,
+            "logging_steps": 1,
+            "save_steps": 1,
+        },
+    )
+    grpo.train(recipe)
+    curve = json.loads((tmp_path / "grpo" / "curve.json").read_text())
+    assert [entry["kl"] for entry in curve if "kl" in entry] == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert models.is_adapter(tmp_path / "grpo" / "model")
+    kept = [path.name for path in (tmp_path / "grpo" / "checkpoints").iterdir()]
+    assert kept == ["checkpoint-2"]
+    assert models.is_adapter(tmp_path / "grpo" / "checkpoints" / "checkpoint-2")
