@@ -153,7 +153,7 @@ def _judged(study: Study, number: int) -> dict[str, Any]:
     known = [finding for finding in ASKED if study.labels.get(finding) in (0, 1)]
     finding = known[number % len(known)] if known else "pleural effusion"
     answer = "Yes" if study.labels.get(finding) == 1 else "No"
-    steps = _sentences(study.findings)
+    steps = _sentences(study.findings) or _sentences(study.impression)
     if number % 3 == 0:
         steps = [_other_side(step) for step in steps]
     lines = [f"{place}. {step}" for place, step in enumerate(steps, start=1)]

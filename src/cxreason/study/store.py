@@ -147,11 +147,14 @@ class Store:
     def readings_of(self, reader: str) -> list[dict[str, Any]]:
         """A reader's assignments in order, each with `done`: whether its last step was submitted."""
         with self.database.reading() as connection:
-            rows = connection.execute(
-                select(assignments).where(assignments.c.reader == reader).order_by(assignments.c.position)
-            ).all()
+            columns = [assignments.c[key] for key in ("id", "part", "arm", "case_id", "left_text")]
+            own = select(*columns).where(assignments.c.reader == reader).order_by(assignments.c.position)
+            rows = connection.execute(own).all()
             done = self._done(connection, reader)
-        return [{**row._mapping, "done": row.id in done} for row in rows]
+        return [
+            {"id": id, "part": part, "arm": arm, "case_id": case, "left_text": left, "done": id in done}
+            for id, part, arm, case, left in rows
+        ]
 
     def _done(self, connection: Connection, reader: str | None = None) -> set[str]:
         """Assignments whose last step was submitted."""

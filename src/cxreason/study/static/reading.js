@@ -123,7 +123,8 @@ function later() {
   outbox.wait = Math.min(15000, (outbox.wait || 500) * 2);
   tell("Not saved yet: no connection. Trying again …", true);
   clearTimeout(outbox.timer);
-  outbox.timer = setTimeout(pump, outbox.wait);
+  // Not all at once: a server that comes back would meet every reader in the same moment.
+  outbox.timer = setTimeout(pump, outbox.wait * (0.5 + Math.random() / 2));
 }
 
 async function refused(answer) {

@@ -341,7 +341,9 @@ class Viewer {
         button(`view-${number}`, pane.image.short || pane.image.label, `${pane.image.label} (${number + 1})`, () => this.choose(pane), true);
       bar.append(group("Views", button("all", "All", "All views (0)", () => this.choose(null), true), ...this.panes.map(one)));
     }
-    bar.append(button("help", "Keys", "Keys and gestures (?)", () => this.act("help")));
+    const help = button("help", "?", "Keys and gestures (?)", () => this.act("help"));
+    help.setAttribute("aria-label", "Keys and gestures");
+    bar.append(help);
     return bar;
   }
 
