@@ -26,7 +26,18 @@ CHEXPERT = (*FINDINGS, NO_FINDING)
 NIH = ("atelectasis", "cardiomegaly", "edema", "emphysema", "fibrosis", "hernia", "mass", "nodule")
 VINDR = ("aortic enlargement", "atelectasis", "calcification", "cardiomegaly", "consolidation", "nodule")
 COURSES = ("worsening", "stable", "improving")
-CHANGED = ("The left effusion has increased since the prior study.", "The opacity is unchanged.")
+CHANGED = (
+    "The left effusion has increased since the prior study.",
+    "The lung opacity is unchanged.",
+    "The heart is larger than on the previous study.",
+    "Mediastinal widening has improved.",
+    "Hilar enlargement is unchanged.",
+    "The rib fractures are unchanged.",
+    "The tube has been advanced since the previous study.",
+)
+"""Each about another region."""
+MOST_NORMAL = 6
+"""One of so many label sets at most is normal: with more, few texts could stand beside others."""
 Maker = Callable[[Random, dict[str, Any]], None]
 
 
@@ -36,7 +47,9 @@ def _pool() -> tuple[list[str], list[str], list[dict[str, int]]]:
     drawn = [record(draw_visit(7, number, DEEP)) for number in range(NUM_PHANTOMS)]
     said = sorted({text for one in drawn for _, text in sentences(one.findings)})
     why = sorted({one.indication for one in drawn if one.indication}) or ["Cough."]
-    return said, why, [one.labels for one in drawn]
+    abnormal = [one.labels for one in drawn if 1 in one.labels.values() and one.labels.get(NO_FINDING) != 1]
+    normal = [one.labels for one in drawn if one.labels.get(NO_FINDING) == 1]
+    return said, why, [*abnormal, *normal[: len(abnormal) // MOST_NORMAL]]
 
 
 def _text(rng: Random, least: int, most: int) -> str:
@@ -45,7 +58,7 @@ def _text(rng: Random, least: int, most: int) -> str:
     return " ".join([pool[int(chance() * len(pool))] for _ in range(number)])
 
 
-def report(findings: float = 1.0, changed: float = 0.35, length: int = 9) -> Maker:
+def report(findings: float = 1.0, changed: float = 0.35, length: int = 9, changes: int = 1) -> Maker:
     """Findings with this chance, an impression always, an indication mostly, words of change sometimes."""
 
     def make(rng: Random, fields: dict[str, Any]) -> None:
@@ -57,7 +70,7 @@ def report(findings: float = 1.0, changed: float = 0.35, length: int = 9) -> Mak
         if rng.random() < changed:
             for part in ("findings", "impression"):
                 if part in fields:
-                    fields[part] += f" {rng.choice(CHANGED)}"
+                    fields[part] += " " + " ".join(rng.sample(CHANGED, changes))
 
     return make
 
@@ -103,7 +116,7 @@ def boxed(*names: str, chance: float = 0.5) -> Maker:
     return make
 
 
-def asked(number: int, *types_: str, closed: bool = True, splits: bool = False) -> Maker:
+def asked(number: int, *types_: str, closed: bool = True, context: str = "") -> Maker:
     """Questions about the study; yes and no, or four options."""
 
     def make(rng: Random, fields: dict[str, Any]) -> None:
@@ -116,7 +129,14 @@ def asked(number: int, *types_: str, closed: bool = True, splits: bool = False) 
             kind = rng.choice(types_) if types_ else "presence"
             found.append(
                 Question(
-                    text, (told,), options=options, kind="choice", closed=closed, type=kind, subject=subject
+                    text,
+                    (told,),
+                    options=options,
+                    kind="choice",
+                    closed=closed,
+                    type=kind,
+                    subject=subject,
+                    context=context,
                 )
             )
         fields["questions"] = tuple(found)
@@ -154,17 +174,17 @@ MIMIC_VIEWS = views((("PA", "LATERAL"), 0.45), (("AP",), 0.4), (("PA", "LL", "LA
 CHEXPERT_VIEWS = views((("AP",), 0.6), (("PA", "LATERAL"), 0.2), (("PA",), 0.2))
 # Name -> studies, studies of one patient, what they hold. Sizes: those of the owners, or a little above.
 WORLD: dict[str, tuple[int, int, tuple[Maker, ...]]] = {
-    "mimic-cxr": (227_835, 4, (MIMIC_VIEWS, report(0.92, 0.5, 14), labelled())),
+    "mimic-cxr": (227_835, 4, (MIMIC_VIEWS, report(0.96, 0.5, 16, 2), labelled())),
     "chexpert": (196_000, 3, (CHEXPERT_VIEWS, labelled())),
-    "chexpert-plus": (196_000, 3, (CHEXPERT_VIEWS, report(0.33, 0.92, 18), labelled())),
+    "chexpert-plus": (196_000, 3, (CHEXPERT_VIEWS, report(0.34, 0.95, 18, 5), labelled())),
     "rexgradient": (160_000, 2, (views(ONE, FRONTAL), report(1.0, 0.1))),
     "rexvqa": (150_000, 2, (views(ONE, FRONTAL), asked(5))),
     "chestx-ray14": (112_120, 4, (views(ONE, FRONTAL), labelled(*NIH, normal=0.5))),
-    "padchest": (110_500, 2, (views(ONE), narrated(2, 5, "es"), labelled(*CHEXPERT[:12]))),
+    "padchest": (113_000, 2, (views(ONE), narrated(2, 5, "es"), labelled(*CHEXPERT[:12]))),
     "rsna": (26_684, 1, (views(ONE), labelled("pneumonia", normal=0.5))),
-    "covidx": (30_500, 2, (views(ONE), labelled("covid-19", normal=0.5))),
+    "covidx": (31_200, 2, (views(ONE), labelled("covid-19", normal=0.5))),
     "brax": (24_959, 2, (views(ONE), labelled())),
-    "nlm-tb": (800, 1, (views(ONE), labelled("tuberculosis", normal=0.5))),
+    "nlm-tb": (850, 1, (views(ONE), labelled("tuberculosis", normal=0.5))),
     "mimic-cxr-vqa": (120_000, 2, (views(ONE), asked(3))),
     "mimic-diff-vqa": (164_000, 2, (views(ONE), asked(2, "location", "level", "type"))),
     "rad-restruct": (2_950, 1, (views(ONE), asked(50))),
@@ -172,7 +192,7 @@ WORLD: dict[str, tuple[int, int, tuple[Maker, ...]]] = {
     "slake": (160, 1, (views(ONE), asked(8))),
     "vqa-med-2019": (120, 1, (views(ONE), asked(1, closed=False))),
     "pmc-vqa": (800, 1, (views(ONE), asked(1))),
-    "radqa": (1_300, 1, (narrated(4, 8), asked(5))),
+    "radqa": (1_300, 1, (narrated(4, 8), asked(5, context="The lungs are clear. The heart is large."))),
     "ms-cxr-t": (2_800, 2, (views(ONE), compared)),
     "ms-cxr": (1_300, 1, (views(ONE), boxed(*FINDINGS[:8], chance=1.0))),
     "vindr-cxr": (34_000, 1, (views(ONE), boxed(*VINDR, chance=0.6))),
@@ -185,7 +205,7 @@ WORLD: dict[str, tuple[int, int, tuple[Maker, ...]]] = {
     "siim-acr": (12_047, 1, (views(ONE), boxed("pneumothorax", chance=0.3))),
     "object-cxr": (10_000, 1, (views(ONE), boxed("foreign object"))),
     "mimic-iii": (59_652, 2, (views(((), 1.0)), report(1.0, 0.1))),
-    "bimcv-covid19": (47_500, 2, (views(ONE), narrated(2, 5, "es"))),
+    "bimcv-covid19": (48_500, 2, (views(ONE), narrated(2, 5, "es"))),
     "roco": (3_000, 1, (views(ONE), narrated(1, 2))),
     "mimic-nle": (38_003, 2, (views(ONE), explained)),
     "radgraph": (600, 1, (views(((), 1.0)), marked)),

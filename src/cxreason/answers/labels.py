@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from cxreason.answers.parsed import Parsed
 
@@ -88,6 +89,7 @@ def _vocabulary(options: Sequence[str]) -> tuple[str, ...]:
     return (*FINDINGS, NO_FINDING)
 
 
+@lru_cache(maxsize=65_536)
 def _name(text: str) -> str:
     name = " ".join(_LIST_MARK.sub("", text.strip()).strip(_DRESS).replace("-", " ").casefold().split())
     return "no finding" if name == "no findings" else name

@@ -62,7 +62,7 @@ def score(value: str, gold: str, options: Sequence[str] = ()) -> float:
 def gives_away(question: str, answer: str) -> bool:
     """Whether a question holds the whole answer, as it stands; a few words may stand in any question.
 
-    >>> said = "Findings: Clear lungs. No acute disease\n of the chest."
+    >>> said = "Findings: Clear lungs. No acute disease\\n of the chest."
     >>> gives_away(said, "No acute disease of the chest."), gives_away(said, "Clear lungs.")
     (True, False)
     """

@@ -211,10 +211,12 @@ def tell(
     if fill is None:
         raise ValueError(f"the task {task} is not told")
     ids, asked = [], []
+    start = str(seed)
     for study, subject, text in zip(studies, subjects, texts, strict=True):
-        dice.seed(f"{seed}/{study.dataset}/{study.id}/{task}/{subject}/0")
+        dataset, name = study.dataset, study.id
+        dice.seed("/".join((start, dataset, name, task, subject, "0")))
         question = dice.choice(templates).format_map(fill(study, subject))
-        ids.append(text_id(study.dataset, study.id, task, subject, "0", question, text))
+        ids.append(text_id(dataset, name, task, subject, "0", question, text))
         asked.append(question)
     return ids, asked
 

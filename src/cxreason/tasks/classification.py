@@ -76,7 +76,7 @@ def disease_topics(study: Study) -> list[Topic]:
     only = ONE_FINDING.get(study.dataset)
     if only is not None:
         value = study.labels.get(only)
-        return [Topic(only, "yes" if value else "no", only)] if value in (0, 1) else []
+        return [Topic(only, "yes" if value else "no", only, alone=True)] if value in (0, 1) else []
     present, _ = judged(study)
     return [Topic("", ", ".join(present), alone=True)] if present else []
 
@@ -119,14 +119,29 @@ def certain(study: Study) -> frozenset[str]:
     >>> sorted(certain(Study("s", "brax", "p", (), labels={"edema": 1, "fracture": -1, "no finding": 0})))
     ['edema']
     """
-    there = {name for name, value in study.labels.items() if value == 1}
+    return _certain(_known(study))
+
+
+Known = tuple[tuple[str, int], ...]
+"""The labels of a study. What follows from them is remembered: every study of a circle asks for it again."""
+
+
+def _known(study: Study) -> Known:
+    return tuple(study.labels.items())
+
+
+@lru_cache(maxsize=65_536)
+def _certain(known: Known) -> frozenset[str]:
+    there = {name for name, value in known if value == 1}
     return frozenset(there - {NO_FINDING} or there)
 
 
-def _lacks(study: Study, name: str) -> bool:
+@lru_cache(maxsize=65_536)
+def _lacks(known: Known, name: str) -> bool:
     """Whether a label certainly is not there; of one that a present finding is a kind of, a 0 is a slip."""
-    known = (label for label in certain(study) if label in parents())
-    return denied(study.labels, name) and not any(name in ancestors(one) for one in known)
+    if not denied(dict(known), name):
+        return False
+    return not any(name in ancestors(one) for one in _certain(known) if one in parents())
 
 
 def _unlisted(study: Study, name: str) -> bool:
@@ -137,19 +152,27 @@ def _unlisted(study: Study, name: str) -> bool:
     )
 
 
-def _between(study: Study, other: Study) -> list[str]:
+def _between(study: Study, other: Study) -> tuple[str, ...]:
     """The findings that one of two studies certainly shows and the other certainly does not."""
-    mine, theirs = certain(study), certain(other)
-    found = {name for name in mine if _lacks(other, name)} | {name for name in theirs if _lacks(study, name)}
-    return sorted(found - {NO_FINDING})
+    return _told_apart(_known(study), _known(other))
+
+
+@lru_cache(maxsize=65_536)
+def _told_apart(one: Known, other: Known) -> tuple[str, ...]:
+    mine, theirs = _certain(one), _certain(other)
+    found = {name for name in mine if _lacks(other, name)} | {name for name in theirs if _lacks(one, name)}
+    return tuple(sorted(found - {NO_FINDING}))
 
 
 def _stand_together(*studies: Study) -> bool:
     """Whether the set of each study is right for it alone: it has what the others certainly have not."""
-    return all(
-        (beside := certain(other) - certain(one)) and all(_lacks(one, name) for name in beside)
-        for one, other in permutations(studies, 2)
-    )
+    return all(_stands_beside(one, other) for one, other in permutations(map(_known, studies), 2))
+
+
+@lru_cache(maxsize=65_536)
+def _stands_beside(one: Known, other: Known) -> bool:
+    beside = _certain(other) - _certain(one)
+    return bool(beside) and all(_lacks(one, name) for name in beside)
 
 
 def _yes_no(finding: str, is_there: bool, rng: Random) -> Asked:
