@@ -36,7 +36,7 @@ def browser() -> Iterator[Any]:
 def watched(browser: Any, width: int, height: int = 900, **told: Any) -> Iterator[Any]:
     """A page of a width that may say nothing on its console and ask nothing of any other host."""
     context = browser.new_context(viewport={"width": width, "height": height}, **told)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))

@@ -36,7 +36,7 @@ def main() -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold the patient's image
-    import cxreason.viewer.pixels  # noqa: F401  # before the first file, whose time is limited
+    _load_decoders()
 
     write_message(replies, b"ready")
     while (content := read_message(sys.stdin.buffer)) is not None:
@@ -44,6 +44,18 @@ def main() -> None:
         write_message(replies, json.dumps(head).encode())
         for part in parts:
             write_message(replies, part)
+
+
+def _load_decoders() -> None:
+    """Import what files need, before the first of them, whose time is limited."""
+    from PIL import JpegImagePlugin, PngImagePlugin  # noqa: F401
+
+    import cxreason.viewer.pixels  # noqa: F401
+
+    with contextlib.suppress(ImportError):  # the extra `dicom`; without it those files are refused by name
+        import pydicom.pixels.decoders
+        import pydicom.pixels.processing
+        import pydicom.pixels.utils  # noqa: F401
 
 
 def decode(content: bytes, most_pixels: int) -> tuple[dict[str, Any], list[bytes]]:

@@ -177,7 +177,6 @@ async function ask() {
     if (asked === mine) {
       asked = null;
       busy(false);
-      document.querySelectorAll(".writing").forEach((one) => one.classList.remove("writing"));
     }
   }
 }
@@ -276,7 +275,9 @@ function stop() {
 function busy(now) {
   at("go").disabled = now;
   at("stop").hidden = !now;
-  if (!now) at("progress").textContent = "";
+  if (now) return;
+  at("progress").textContent = "";
+  document.querySelectorAll(".writing").forEach((one) => one.classList.remove("writing"));
 }
 
 function fail(message) {
