@@ -33,6 +33,7 @@ import numpy as np
 from PIL import Image
 
 from cxreason.answers import DIALECTS
+from cxreason.training.models import BASE_MODEL
 
 FIRST_LIMIT, TOKEN_LIMIT = 1.0, 0.05
 TOKENS = 64
@@ -146,9 +147,8 @@ def summed(what: str, who: str, results: list[Timed | int], seconds: float) -> d
     }
 
 
-def measured(address: str, who: str, clients: list[int], each: int) -> None:
+def measured(address: str, who: str, model: str, clients: list[int], each: int) -> None:
     """Print a line for each number of clients."""
-    model = httpx.get(f"{address}/v1/models", timeout=60).json()["data"][0]["id"]
     asyncio.run(load(address, model, 2, 1))  # first calls load what later ones have
     for number in clients:
         began = time.perf_counter()
@@ -159,9 +159,8 @@ def measured(address: str, who: str, clients: list[int], each: int) -> None:
 
 def overloaded(address: str) -> None:
     """Four times as many clients as have room: who is refused, and who is served."""
-    model = httpx.get(f"{address}/v1/models", timeout=60).json()["data"][0]["id"]
     began = time.perf_counter()
-    results = asyncio.run(load(address, model, 96, 1))
+    results = asyncio.run(load(address, "phantom", 96, 1))
     print(
         json.dumps(
             summed("96 clients at once, room for 24", "cxreason", results, time.perf_counter() - began)
@@ -223,12 +222,12 @@ def main() -> None:
         if told.damaged:
             damaged_uploads(address, told.damaged)
             return
-        measured(address, "cxreason", told.clients, told.each)
+        measured(address, "cxreason", "phantom", told.clients, told.each)
         overloaded(address)
     if told.peer:
         address = f"http://127.0.0.1:{told.port + 1}"
         with serving([sys.executable, "-c", PEER.format(port=told.port + 1)], address):
-            measured(address, "transformers", told.clients, told.each)
+            measured(address, "transformers serve", str(BASE_MODEL), told.clients, told.each)
 
 
 if __name__ == "__main__":
