@@ -12,7 +12,7 @@ class Limits:
     """The defaults suit a department's server with one model.
 
     >>> Limits(most_waiting=0).at_once
-    8
+    16
     """
 
     image_bytes: int = 40 * MIB
@@ -25,14 +25,14 @@ class Limits:
     """How long a client may take to send a request."""
     decode_seconds: float = 5.0
     """How long an image may take to be decoded, the start of its process not counted."""
-    most_decoding: int = 16
+    most_decoding: int = 32
     """Images that are decoded or wait for it."""
     kept_bytes: int = 512 * MIB
     kept_seconds: float = 1800.0
     """How long an image stays that nobody asks about."""
-    at_once: int = 8
+    at_once: int = 16
     """Questions that are answered at a time."""
-    most_waiting: int = 16
+    most_waiting: int = 32
     """Questions that wait for their turn; whoever comes then is told to come again."""
     answer_seconds: float = 120.0
     """From the turn to the end of the answer."""

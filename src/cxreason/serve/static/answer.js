@@ -107,7 +107,7 @@ export function agreement(told) {
     const [first] = told.answers;
     const same = told.answers.length === 1 && first.readable;
     parts.push(make("p", "verdict", same ? first.label : first.readable ? `${first.label} (${first.count} of ${count})` : "No readable answer"));
-    parts.push(make("p", "quiet", same ? `All ${count} replies agree.` : `${told.answers.length} different answers in ${count} replies${told.consistency === null ? "." : `; self-consistency ${told.consistency.toFixed(2)} (1 = all agree, 0 = as if by lot).`}`));
+    parts.push(make("p", "quiet", same ? `All ${count} replies agree.` : `${told.answers.length} different answers in ${count} replies${told.consistency === null ? "." : `; self-consistency ${told.consistency.toFixed(2)} (1 = all agree, 0 = spread evenly).`}`));
     const list = make("ol", "bars");
     list.setAttribute("aria-label", "Answers and how many replies gave them");
     for (const one of told.answers) {

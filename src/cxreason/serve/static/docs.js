@@ -48,7 +48,7 @@ function schemaOf(document_, title, schema) {
 function operation(document_, method, path, told) {
   const verb = make("span", "verb", method.toUpperCase());
   const summary = make("summary", "", verb, make("code", "", path), make("span", "quiet", told.summary || ""));
-  const parts = [make("p", "", told.description || "")];
+  const parts = [make("p", "", ...worded(told.description || ""))];
   const given = Object.fromEntries((told.parameters || []).map((one) => [one.name, { ...one.schema, description: one.description || `in the ${one.in}` }]));
   if (Object.keys(given).length) parts.push(make("h3", "", "Parameters"), table(document_, given, (told.parameters || []).filter((one) => one.required).map((one) => one.name)));
   for (const [kind, content] of Object.entries(told.requestBody?.content || {})) {
@@ -71,6 +71,12 @@ function example(method, path) {
   return method === "get" ? `curl ${address}` : `curl -X ${method.toUpperCase()} ${address}`;
 }
 
+/** A description, in which names stand between backticks and lines were broken for a terminal. */
+function worded(text) {
+  const lines = text.replace(/([^\n])\n(?=[^\n])/g, "$1 ");
+  return lines.split("`").map((part, number) => (number % 2 ? make("code", "", part) : part));
+}
+
 async function begin() {
   const document_ = await (await fetch("/openapi.json")).json();
   document.getElementById("version").textContent = document_.info.version;
@@ -81,7 +87,7 @@ async function begin() {
       if (ways[method]) groups.set(group, [...(groups.get(group) || []), operation(document_, method, path, ways[method])]);
     }
   }
-  const parts = [make("p", "", document_.info.description.replaceAll("`", ""))];
+  const parts = [make("p", "", ...worded(document_.info.description))];
   for (const [name, list] of groups) parts.push(make("h2", "", name), ...list);
   document.getElementById("api").replaceChildren(...parts);
 }
