@@ -96,6 +96,7 @@ def write_score_page(recipe: ScoreRecipe, summary: Summary, meanings: Mapping[st
         "icons": ICONS,
         "data": _data(columns, summary),
         "name": name_of,
+        "title": title,
         "recipe": _recipe(recipe),
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
