@@ -15,6 +15,7 @@ import numpy as np
 
 from cxreason.answers import choice, labels
 from cxreason.answers import score as score_answer
+from cxreason.answers.dialects import letters
 from cxreason.imaging.read import read_image
 from cxreason.records import Sample
 from cxreason.text.ontology import FINDINGS, NO_FINDING
@@ -208,8 +209,8 @@ def question_only(train: Sequence[Sample], test: Sequence[Sample]) -> dict[str, 
             alike[sample.task, sample.question].append(sample)
             of_task[sample.task].append(sample)
             continue
-        for option in sample.options:
-            is_right = choice.write(option, sample.options) == sample.answer
+        for letter, option in zip(letters(sample.options), sample.options, strict=True):
+            is_right = letter == sample.answer
             for asked in (_asked(sample), sample.task):
                 offered[asked, option] += 1
                 right[asked, option] += is_right
@@ -225,7 +226,7 @@ def question_only(train: Sequence[Sample], test: Sequence[Sample]) -> dict[str, 
     for sample in test:
         if sample.kind == "choice":
             best = max(sample.options, key=lambda option: worth(sample, option))
-            answers[sample.id] = choice.write(best, sample.options)
+            answers[sample.id] = letters(sample.options)[sample.options.index(best)]
         else:
             answers[sample.id] = constant.get((sample.task, sample.question), fallback.get(sample.task, ""))
     return answers
