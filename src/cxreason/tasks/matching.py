@@ -26,16 +26,16 @@ def texts(study: Study) -> dict[str, str]:
     >>> list(texts(Study("s", "toy", "p", ("1.png",), findings="Clear lungs.", impression="No change.")))
     ['findings']
     """
-    written = {"findings": study.findings, "impression": study.impression}
-    if not any(written.values()) and study.language == "en":
-        written = {"narrative": study.narrative}
-    found = {section: _one_line(text) for section, text in written.items() if text}
-    return {section: text for section, text in found.items() if text}
+    if study.findings or study.impression or study.language != "en":
+        return _written(study.findings, study.impression, "")
+    return _written("", "", study.narrative)
 
 
 @lru_cache(maxsize=TEXTS)
-def _one_line(text: str) -> str:
-    return one_line(without_comparison(text))
+def _written(findings: str, impression: str, narrative: str) -> dict[str, str]:
+    sections = {"findings": findings, "impression": impression, "narrative": narrative}
+    found = {section: one_line(without_comparison(text)) for section, text in sections.items() if text}
+    return {section: text for section, text in found.items() if text}
 
 
 def labelled(study: Study) -> str:
@@ -45,8 +45,13 @@ def labelled(study: Study) -> str:
 
 def text_says(study: Study, topic: Topic) -> tuple[int, ...]:
     """The labels, where there are any, and the words: studies that agree in either are no contrast."""
-    words = sign(texts(study)[topic.group].casefold())
+    words = _sign(texts(study)[topic.group])
     return (sign(labelled(study)) if study.labels else words, words)
+
+
+@lru_cache(maxsize=TEXTS)
+def _sign(text: str) -> int:
+    return sign(text.casefold())
 
 
 def matching_topics(study: Study) -> list[Topic]:
