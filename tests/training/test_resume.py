@@ -7,6 +7,8 @@ import torch
 from safetensors.torch import load_file
 from small_training import killed, recipe, small_model, train
 
+from cxreason.runs import Run
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
@@ -48,6 +50,27 @@ def test_killed_twice_it_ends_with_the_same_weights_and_the_same_curve(stage, co
     steps = [entry["step"] for entry in lines(broken.out / "curve.jsonl")]
     assert steps == list(range(1, 7))
     assert not (broken.out / "checkpoints").exists()
+
+
+def test_what_a_start_after_a_kill_needs_stays_until_the_run_is_finished(
+    corpus, model, tmp_path, monkeypatch
+):
+    told = recipe("sft", tmp_path / "run", corpus, model)
+
+    def interrupted(*args, **counts):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train("sft", told)
+    learnt = load_file(told.out / "model/model.safetensors")
+    assert (told.out / "checkpoints/checkpoint-6/complete").exists()
+    assert train("sft", told)["num_steps"] == 6
+    again = load_file(told.out / "model/model.safetensors")
+    assert all(torch.equal(learnt[name], again[name]) for name in learnt)
+    assert [entry["step"] for entry in curve(told.out)] == list(range(1, 7))
+    assert not (told.out / "checkpoints").exists()
 
 
 def test_the_table_of_replies_says_what_each_earned(corpus, model, tmp_path):

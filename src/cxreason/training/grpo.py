@@ -76,7 +76,9 @@ def train(recipe: GrpoRecipe, *, limit: int | None = None, dry_run: bool = False
         if reference is not None:
             quick.quicken_vision(reference.requires_grad_(False))
         curve = loop.run(trainer, run.folder, "grpo", recipe, [one.__name__ for one in rewards.values()])
-        return run.finish(
+        return loop.finish(
+            run,
+            recipe,
             num_rows=len(prompts),
             num_steps=trainer.state.global_step,
             final_reward=loop.last_value(curve, "reward"),

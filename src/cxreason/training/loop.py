@@ -98,8 +98,7 @@ def run(
     """Train from the newest complete checkpoint on, save the model, return the learning curve.
 
     The model is written beside its place and moved there, with its card, so `folder/model` is whole or
-    absent. The checkpoints are removed last, but for as many as the recipe keeps: they are only needed until
-    the model is there.
+    absent. `finish` removes the checkpoints.
     """
     from transformers import PrinterCallback
 
@@ -125,9 +124,18 @@ def run(
         save(trainer.model, trainer.processing_class, folder / "model", card=told)
     if first:
         write_json(folder / "curve.json", curve)
-        checkpoints.keep_newest(kept, recipe.keep or 0)
-        shutil.rmtree(folder / "rows", ignore_errors=True)
     return curve
+
+
+def finish(run: Run | Follower, recipe: TrainRecipe, **counts: Any) -> dict[str, Any]:
+    """Mark the run as finished, and only then remove what a start after a kill would have needed."""
+    from cxreason.training import checkpoints
+
+    told = run.finish(**counts)
+    if isinstance(run, Run):
+        checkpoints.keep_newest(run.folder / "checkpoints", recipe.keep or 0)
+        shutil.rmtree(run.folder / "rows", ignore_errors=True)
+    return told
 
 
 def _bar(what: str) -> Any:

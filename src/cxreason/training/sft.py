@@ -64,7 +64,9 @@ def train(recipe: SftRecipe, *, limit: int | None = None, dry_run: bool = False)
         quick.score_replies_only()
         quick.quicken_vision(trainer.model)
         curve = loop.run(trainer, run.folder, "sft", recipe)
-        return run.finish(
+        return loop.finish(
+            run,
+            recipe,
             num_rows=len(examples),
             num_steps=trainer.state.global_step,
             final_loss=loop.last_value(curve, "loss"),
