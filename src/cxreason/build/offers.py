@@ -57,8 +57,8 @@ class Offers:
     """Places of the studies that each is asked with, a row each; -1 where it is asked without."""
     wrong: np.ndarray
     """What is certainly not there as bits of labels; empty where the task does not stand in quartets."""
-    text: pa.Array
-    """The answers of a task that is told."""
+    text: pa.Array | None
+    """The answers of a task that is told; None where they are left aside."""
 
     def topics(self, wanted: np.ndarray) -> Iterator[tuple[int, Topic, list[int]]]:
         """(place of the study, topic, places of the others) for the offers at the places wanted.
@@ -83,6 +83,8 @@ class Offers:
 
     def told(self, wanted: np.ndarray) -> tuple[list[str], list[str]]:
         """The subjects and the texts at the places wanted, of a task that is told."""
+        if self.text is None:
+            raise ValueError("the texts of these offers were left aside")
         return self.subject.rows(wanted), self.text.take(pa.array(wanted)).to_pylist()
 
 

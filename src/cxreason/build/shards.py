@@ -48,6 +48,9 @@ class Piece:
     def survey_file(self) -> Path:
         return self.work / "survey" / f"{self.name}.pickle"
 
+    def texts_file(self) -> Path:
+        return self.work / "texts" / f"{self.name}.pickle"
+
     def choice_file(self) -> Path:
         return self.work / "chosen" / f"{self.name}.pickle"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 @without_collection
 def survey(piece: Piece) -> str:
-    """Write what the shard offers to each of its feeds."""
+    """Write what the shard offers to each of its feeds: what is chosen by, and beside it the texts."""
     if not piece.survey_file().exists():
-        keep(piece.survey_file(), gather(piece.shard(), [feed.task for _, feed in piece.feeds], piece.seed))
+        offers = gather(piece.shard(), [feed.task for _, feed in piece.feeds], piece.seed)
+        keep(piece.texts_file(), [one.text for one in offers])
+        keep(piece.survey_file(), [replace(one, text=None) for one in offers])
     return piece.name
 
 

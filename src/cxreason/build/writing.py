@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,12 @@ def _ask(job: Writing, shard: Shard) -> tuple[Rows, dict[int, Counter[str]]]:
     piece, counts = job.piece, {}
     priors = shard.priors() if any(TASKS[feed.task].prior for _, feed in piece.feeds) else None
     rows = Rows(shard.studies, priors)
-    chosen = zip(piece.feeds, kept(piece.survey_file()), kept(piece.choice_file()), strict=True)
-    for (number, feed), offers, (mask, options) in chosen:
+    files = (piece.survey_file(), piece.texts_file(), piece.choice_file())
+    for (number, feed), offers, text, (mask, options) in zip(piece.feeds, *map(kept, files), strict=True):
         wanted = np.flatnonzero(mask)
         places = offers.place[wanted].tolist()
         if TASKS[feed.task].told:
-            subjects, texts = offers.told(wanted)
+            subjects, texts = replace(offers, text=text).told(wanted)
             splits = rows.tell(feed.task, places, subjects, texts, piece.seed)
         else:
             # Where a task stands in quartets, its options were drawn with the choice.
