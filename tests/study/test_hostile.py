@@ -172,12 +172,34 @@ def test_a_body_of_another_form_is_refused_without_a_trace(shared, body):
         {"kind": "save", "step": "report", "text": "x" * 20_001}, {"detail": {"a": "x" * 2000}},
         {"kind": "save", "step": "other", "text": "x"}, {"more": 1}, {"detail": {"a": {"b": 1}}},
         {"kind": "save", "step": "report", "text": "x", "base": -1},
+        {"kind": "save", "step": "report", "values": {}}, {"kind": "save", "step": "answers", "text": "x"},
     ],
 )  # fmt: skip
 def test_an_event_of_another_form_is_refused(shared, wrong):
     client = Client(shared).enter("r1")
     page = client.open()
     assert client.tell(page, {**event("beat"), **wrong}).status_code == 422
+
+
+def test_a_step_that_a_reading_does_not_have_is_refused_without_a_fault(study):
+    client = Client(study).enter("a1")
+    page = client.open()
+    assert page["steps"] == ["answers"]
+    answer = client.tell(page, event("save", 1.0, step="report", text="A report."))
+    assert answer.status_code == 409
+    assert "events that are not of this page" in logged(study, "refused")
+
+
+def test_nobody_answers_the_questions_before_the_report_is_submitted(study, client):
+    page = client.open()
+    while page["last"] == "report":
+        client.finish(page)
+        page = client.open()
+    values = client.answers(page)
+    for kind in ("save", "submit"):
+        answer = client.tell(page, event(kind, 9.0, step="answers", values=values))
+        assert [ack["status"] for ack in answer.json()["acks"]] == ["aside"]
+    assert not next(one for one in study.store.readings_of("r1") if one["id"] == page["reading"])["done"]
 
 
 def test_a_large_body_is_refused_before_it_is_read(shared):

@@ -61,6 +61,8 @@ class Sent(BaseModel, extra="forbid"):
     def _whole(self) -> Sent:
         if self.kind not in HARMLESS and (self.step is None or (self.text is None) == (self.values is None)):
             raise ValueError("a save needs a step and either text or values")
+        if self.kind not in HARMLESS and (self.step == "report") != (self.text is not None):
+            raise ValueError("a report is a text, and answers are values")
         if len(json.dumps(self.detail)) > 1000:
             raise ValueError("details that are too long")
         return self

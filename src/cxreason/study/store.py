@@ -239,13 +239,15 @@ class Store:
             return Ack(one.id, "stored", self._insert(connection, assignment, page, one))
         step = one.data["step"]
         if step not in steps:
-            raise ValueError(f"an arm without the step {step!r}")
+            raise ForeignEvent(one.id)
         head, closed = self._standing(connection, assignment, step)
         again = bool(one.data.get("again"))
         if closed and not again:
             aside = Event(one.id, "aside", one.t, {**one.data, "was": one.kind})
             return Ack(one.id, "closed", self._insert(connection, assignment, page, aside))
-        if (one.data.get("base") or 0) != head:
+        # Questions come after the report: until it is submitted they are not shown, whoever answers them.
+        early = step != steps[0] and not self._standing(connection, assignment, steps[0])[1]
+        if early or (one.data.get("base") or 0) != head:
             aside = Event(one.id, "aside", one.t, {**one.data, "was": one.kind})
             return Ack(one.id, "aside", self._insert(connection, assignment, page, aside))
         once = f"{assignment}:{step}" if one.kind == "submit" and not closed else None
