@@ -184,7 +184,7 @@ WORLD: dict[str, tuple[int, int, tuple[Maker, ...]]] = {
     "rsna": (26_684, 1, (views(ONE), labelled("pneumonia", normal=0.5))),
     "covidx": (31_200, 2, (views(ONE), labelled("covid-19", normal=0.5))),
     "brax": (24_959, 2, (views(ONE), labelled())),
-    "nlm-tb": (850, 1, (views(ONE), labelled("tuberculosis", normal=0.5))),
+    "nlm-tb": (900, 1, (views(ONE), labelled("tuberculosis", normal=0.5))),
     "mimic-cxr-vqa": (120_000, 2, (views(ONE), asked(3))),
     "mimic-diff-vqa": (164_000, 2, (views(ONE), asked(2, "location", "level", "type"))),
     "rad-restruct": (2_950, 1, (views(ONE), asked(50))),
