@@ -67,7 +67,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     # phantom: the example study; text and evaluation: what an edit changed, and the statistics.
     "study": STAGE | {"text", "imaging", "viewer", "phantom", "evaluation"},
 }
-COMMAND_LINE = {"cli", "cli_evaluation", "cli_parts", "cli_serve", "cli_study", "cli_training"}
+COMMAND_LINE = {
+    "cli",
+    "cli_backends",
+    "cli_evaluation",
+    "cli_parts",
+    "cli_serve",
+    "cli_study",
+    "cli_training",
+}
 FREE = COMMAND_LINE | {"demo", "__main__", "__init__"}
 
 HEAVY = {"torch", "transformers", "trl", "accelerate", "datasets", "torchvision"}

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cxreason import __version__, cli_training
+from cxreason.cli_backends import backends
 from cxreason.cli_evaluation import evaluation
 from cxreason.cli_parts import Changes, DryRun, Json, Limit, Quiet, RecipeFile, report, show, user_errors
 from cxreason.cli_serve import serve
@@ -27,6 +28,7 @@ app.add_typer(cli_training.train, name="train")
 app.add_typer(cli_training.rewards, name="rewards")
 app.add_typer(study, name="study")
 app.add_typer(evaluation)
+app.add_typer(backends, name="backends")
 
 
 def main() -> None:

@@ -249,6 +249,17 @@ class ScoreRecipe(Recipe):
     judge_cache: Path | None = Field(
         None, description="file of what the judge said, to share between runs; null = judge.jsonl in `out`"
     )
+    backends: tuple[Literal["bertscore", "radgraph", "chexbert", "ratescore", "green"], ...] = Field(
+        (), description="readers with published weights to ask; `cxreason backends list` tells what they give"
+    )
+    backend_cache: Path | None = Field(
+        None, description="file of what backends found, to share between runs; null = backends.jsonl in `out`"
+    )
+    backend_seconds: float = Field(600, gt=0, description="a backend that needs longer for a batch fails")
+    subscores: Path | None = Field(
+        None,
+        description="scores computed elsewhere: JSON Lines or CSV with `id` and columns named as metrics",
+    )
     missing: Literal["wrong", "refuse", "leave_out"] = Field(
         "wrong",
         description="samples without a prediction: count as wrong, stop, or leave out (models then answered "

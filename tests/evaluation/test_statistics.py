@@ -126,6 +126,22 @@ def test_a_metric_of_the_whole_set_is_resampled_from_its_parts():
     assert (grouped.low, grouped.high, grouped.n) == pytest.approx((plain.low, plain.high, plain.n))
 
 
+def test_rows_that_are_alike_are_drawn_by_kind_with_the_same_interval(monkeypatch):
+    random = np.random.default_rng(5)
+    parts = np.stack([random.integers(0, 3, 4000), np.full(4000, 2), random.integers(0, 2, 4000)], axis=1)
+
+    def value(sums):
+        return sums[:, 0] / sums[:, 1] + sums[:, 2]
+
+    by_kind = bootstrap_total(parts, value, draws=3000)
+    turned = bootstrap_total(parts[::-1], value, draws=3000)
+    monkeypatch.setattr(intervals, "MANY", 10**9)
+    one_by_one = bootstrap_total(parts, value, draws=3000)
+    assert by_kind == turned
+    assert (by_kind.low, by_kind.high) == pytest.approx((one_by_one.low, one_by_one.high), rel=5e-3)
+    assert by_kind != one_by_one
+
+
 def test_draws_without_a_value_are_left_out_and_half_of_them_leave_no_interval():
     def mean(sums):
         return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)

@@ -41,7 +41,8 @@ _HEADER = re.compile(
     r"|(matched)[ \t]+findings)[ \t]*\]?[ \t*]*:?[ \t*]*",
     re.IGNORECASE | re.MULTILINE,
 )
-_ERROR = re.compile(r"\(([a-f])\)([^\n]*)", re.IGNORECASE)
+_ERROR = re.compile(r"\(([a-f1-6])\)([^\n]*)", re.IGNORECASE)
+"""Letters, or the numbers that the model sometimes writes instead."""
 _NUMBER = re.compile(r":\s*(\d+)")
 _LEADING = re.compile(r"\s*(\d+)\b(?!\.\d)")
 _NONE = re.compile(r"\s*(?:no|none|n/a)\b", re.IGNORECASE)
@@ -70,7 +71,8 @@ def read_green(reply: str) -> Green:
         return Green(None, problem="no section of matched findings; the reply may be cut")
     errors = dict.fromkeys(ERRORS, 0)
     for letter, rest in _ERROR.findall(found["significant"]):
-        errors[letter.lower()] += _count(rest)
+        letter = "abcdef"[int(letter) - 1] if letter.isdigit() else letter.lower()
+        errors[letter] += _count(rest)
     matched = _matched(found["matched"])
     total = matched + sum(errors.values())
     if not total:

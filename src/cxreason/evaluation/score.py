@@ -6,7 +6,8 @@ answer is worth 0, and so is a trace that claims nothing, which every direct ans
 A sample without a prediction is a model that said nothing, unless the run of `predict` was limited.
 
 With a `judge` in the recipe a language model reads for RadRScore. What it said is kept in `judge.jsonl`;
-items that it failed on have no value, and are counted in `judge_failed`. Nothing here asks the model that is
+items that it failed on have no value, and are counted in `judge_failed`. `backends` and `subscores` bring the
+metrics that need published weights; see `outside.py`. Nothing here asks the model that is
 scored: a run can be scored as often as one likes.
 """
 
@@ -23,6 +24,7 @@ from cxreason.evaluation.asked import Asked, check_same_items, read_asked
 from cxreason.evaluation.faithfulness import probe_rows, table
 from cxreason.evaluation.item_scores import consistency_rows, score_item
 from cxreason.evaluation.metrics import METRICS
+from cxreason.evaluation.outside import Outside
 from cxreason.evaluation.radrscore import RadRScore, score_traces
 from cxreason.evaluation.subgroups import Context
 from cxreason.evaluation.summary import estimate, summarise
@@ -82,24 +84,29 @@ def _score(recipe: ScoreRecipe, run: Run, samples: dict[str, Sample], limit: int
     def groups() -> Iterator[list[Score]]:
         nonlocal num_rows, num_owed
         for asked in runs:
-            rows, told = _score_run(asked, recipe, judge)
+            rows, told = _score_run(asked, recipe, judge, outside)
             context.add_to(told, rows)
             summary.setdefault(asked.model, {})[asked.mode] = told
             num_rows += len(rows)
-            num_owed += told.get("judge_failed", 0)
+            num_owed += told.get("judge_failed", 0) + sum(told["backend_failed"].values())
             yield rows
         for rows in _probed(recipe, runs, samples, summary):
             num_rows += len(rows)
             yield rows
 
-    write_groups(recipe.out / "scores.parquet", Score, groups())
+    with Outside(recipe) as outside:
+        write_groups(recipe.out / "scores.parquet", Score, groups())
+        backends = outside.about()
     write_json(recipe.out / "summary.json", summary)
-    about = {} if judge is None else {"judge": judge.about()}
+    about: dict[str, Any] = {} if judge is None else {"judge": judge.about()}
+    about |= {"backends": backends} if backends else {}
     models = {model: sorted(modes) for model, modes in summary.items()}
     return run.finish(rows=num_rows, num_owed=num_owed, models=models, **about)
 
 
-def _score_run(asked: Asked, recipe: ScoreRecipe, judge: Judge | None) -> tuple[list[Score], dict[str, Any]]:
+def _score_run(
+    asked: Asked, recipe: ScoreRecipe, judge: Judge | None, outside: Outside
+) -> tuple[list[Score], dict[str, Any]]:
     """The rows of one model in one mode, and what they add up to."""
     reasoning = score_reasoning(asked.pairs, recipe, judge)
     rows = [
@@ -108,7 +115,10 @@ def _score_run(asked: Asked, recipe: ScoreRecipe, judge: Judge | None) -> tuple[
         for row in score_item(prediction, sample, parts)
     ]
     rows += consistency_rows(asked.pairs)
-    told = summarise(rows, asked.predictions, recipe)
+    before = outside.num_failed.copy()
+    rows += outside.rows(asked.pairs)
+    told = summarise(rows, asked.predictions, recipe, outside.absent(asked.pairs))
+    told["backend_failed"] = dict(outside.num_failed - before)
     told |= {**_published_way(asked.pairs, reasoning, recipe), "num_missing": asked.num_missing}
     return rows, told
 

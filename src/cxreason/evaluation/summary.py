@@ -122,10 +122,10 @@ def macro(rows: Sequence[Score], recipe: ScoreRecipe) -> dict[str, Any]:
     scored = [row for row in rows if row.value is not None]
     cells = sorted({(row.task, row.dataset) for row in scored})
     place = {cell: 2 * number for number, cell in enumerate(cells)}
+    columns = np.array([place[row.task, row.dataset] for row in scored], dtype=int)
     parts = np.zeros((len(scored), 2 * len(cells)))
-    for own, row in zip(parts, scored, strict=True):
-        column = place[row.task, row.dataset]
-        own[column], own[column + 1] = row.value or 0.0, 1.0
+    parts[np.arange(len(scored)), columns] = [row.value or 0.0 for row in scored]
+    parts[np.arange(len(scored)), columns + 1] = 1.0
     tasks = sorted({task for task, _ in cells})
     members = [np.array([task == own for own, _ in cells]) for task in tasks]
 
