@@ -6,7 +6,7 @@ from cxreason.errors import UserError
 from cxreason.recipes import SelectRecipe, validate
 from cxreason.rewards import REWARDS, functions, released
 from cxreason.rewards.answer import AnswerReward
-from cxreason.rewards.graders import chosen, report_worth
+from cxreason.rewards.graders import report_worth
 from cxreason.settings import RewardVariant
 
 LUNG = "<|ref|>lung<|/ref|><|box|>(0,0),(50,100)<|/box|>"
@@ -133,16 +133,6 @@ def test_what_was_not_released_is_not_invented():
     assert paid([boxed("x"), ""], "text", "x", variant="released") == [None, None]
     with pytest.raises(ValueError, match="only CheXOne's trainer was released"):
         functions(["format"], variant="released")["format"]([turn("x")], dialect=["think"], mode=["direct"])
-
-
-def test_a_metric_that_is_asked_for_by_name_has_to_be_there():
-    def grader(said, gold):
-        return [0.0] * len(said)
-
-    assert chosen({"labels": "auto", "report": "auto"}, here={}) == {}
-    assert chosen({"labels": "auto", "report": "offline"}, here={"ratescore": grader}) == {"labels": grader}
-    with pytest.raises(UserError, match="cxreason backends install radcliq"):
-        chosen({"report": "radcliq"}, here={})
 
 
 def test_select_pays_as_the_recipe_says():

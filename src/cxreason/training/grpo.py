@@ -14,7 +14,7 @@ from typing import Any
 from cxreason.recipes import GrpoRecipe
 from cxreason.rewards import functions, process_reward
 from cxreason.rewards.answer import AnswerReward
-from cxreason.rewards.graders import chosen
+from cxreason.rewards.graders import BackendGrader, chosen
 from cxreason.rewards.judged import JudgedProcess
 from cxreason.settings import EndpointSettings
 from cxreason.training import data, data_check, loop, reward_check
@@ -119,9 +119,13 @@ def _anywhere(keys: list[str]) -> list[str]:
 def _about_readers(rewards: dict[str, Any]) -> dict[str, Any]:
     """What read for the rewards, where it was not the rules."""
     told: dict[str, Any] = {}
-    for name, reward in rewards.items():
+    for reward in rewards.values():
         if isinstance(reward, JudgedProcess):
             told["judge"] = reward.about()
         elif isinstance(reward, AnswerReward) and reward.graders:
-            told["graders"] = {kind: getattr(one, "__name__", name) for kind, one in reward.graders.items()}
+            told["graders"] = {
+                kind: {"metric": one.__name__, "rows": one.num_rows, "read_offline": one.num_offline}
+                for kind, one in reward.graders.items()
+                if isinstance(one, BackendGrader)
+            }
     return told
