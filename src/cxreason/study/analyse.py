@@ -185,7 +185,8 @@ def _unpaired(left: Sequence[float], right: Sequence[float]) -> Row:
         return {"p_welch": None, "p_mann_whitney": None}
     from scipy.stats import mannwhitneyu, ttest_ind
 
-    welch = float(ttest_ind(left, right, equal_var=False)[1]) if len({*left, *right}) > 1 else 1.0
+    test: Any = ttest_ind(left, right, equal_var=False) if len({*left, *right}) > 1 else None
+    welch = 1.0 if test is None else float(test.pvalue)
     return {
         "p_welch": welch if math.isfinite(welch) else None,
         "p_mann_whitney": float(mannwhitneyu(left, right).pvalue),

@@ -146,15 +146,16 @@ class Store:
 
     def readings_of(self, reader: str) -> list[dict[str, Any]]:
         """A reader's assignments in order, each with `done`: whether its last step was submitted."""
+        keys = ("id", "part", "arm", "case_id", "left_text")
         with self.database.reading() as connection:
-            columns = [assignments.c[key] for key in ("id", "part", "arm", "case_id", "left_text")]
-            own = select(*columns).where(assignments.c.reader == reader).order_by(assignments.c.position)
+            own = (
+                select(*(assignments.c[key] for key in keys))
+                .where(assignments.c.reader == reader)
+                .order_by(assignments.c.position)
+            )
             rows = connection.execute(own).all()
             done = self._done(connection, reader)
-        return [
-            {"id": id, "part": part, "arm": arm, "case_id": case, "left_text": left, "done": id in done}
-            for id, part, arm, case, left in rows
-        ]
+        return [{**dict(zip(keys, row, strict=True)), "done": row[0] in done} for row in rows]
 
     def _done(self, connection: Connection, reader: str | None = None) -> set[str]:
         """Assignments whose last step was submitted."""
