@@ -33,7 +33,8 @@ class PhantomRecipe(Recipe):
     """Settings of `cxreason phantom`: a synthetic corpus."""
 
     size: Literal["tiny", "small", "large"] = Field(
-        "tiny", description="tiny is the world of the shipped model, small and large are the deep one"
+        "tiny",
+        description="small and large are the world of the shipped model, tiny is a plain one for tests",
     )
     num_studies: int = Field(
         1000, ge=1, description="how many examinations to draw; 10000 for small, 100000 for large"
@@ -312,9 +313,11 @@ class BaseModelRecipe(Recipe):
     vocabulary_size: int = Field(1024, description="size of the BPE vocabulary")
     size: dict[str, int] = Field(description="layers, widths and heads of both halves")
     vision: dict[str, Any] = Field(description="steps, batch_size and learning_rate of the vision tower")
-    language: dict[str, Any] = Field(description="steps, batch_size and learning_rate of the language half")
-    copying: dict[str, Any] = Field(description="the same of the copying that comes before")
-    choosing: dict[str, Any] = Field(description="the same of the choosing that comes after")
+    copying: dict[str, Any] = Field(description="the same of the language half's copying")
+    weighing: dict[str, Any] = Field(description="the same of the texts in which it weighs options")
+    glancing: dict[str, Any] = Field(description="the same of glances: which findings an image has")
+    looking: dict[str, Any] = Field(description="the same of the lessons about images")
+    concluding: dict[str, Any] = Field(description="the same of the thoughts that only want a conclusion")
     seed: int = 1001
 
 

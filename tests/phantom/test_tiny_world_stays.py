@@ -1,6 +1,6 @@
-"""The shipped model has learnt the tiny world: its images, labels and reports never change for a seed.
+"""Tests rest on the tiny world: its images, labels and reports never change for a seed.
 
-`tiny_world.png` holds studies 0 and 7 of each seed, drawn when that model was made.
+`tiny_world.png` holds studies 0 and 7 of each seed, drawn when they were first relied on.
 """
 
 from __future__ import annotations

@@ -87,6 +87,11 @@ def test_a_folder_without_a_model_is_told_in_one_line(tmp_path):
         models.load_model(tmp_path)
 
 
+def test_a_missing_folder_is_not_taken_for_a_name_of_the_hub():
+    with pytest.raises(UserError, match=r"runs/sft/model: no config.json there"):
+        models.resolve("runs/sft/model")
+
+
 def test_a_frozen_tower_takes_no_gradient():
     model = models.load_model("phantom", freeze_vision=True)
     assert not any(parameter.requires_grad for parameter in model.model.visual.parameters())

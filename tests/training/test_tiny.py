@@ -6,26 +6,27 @@ import re
 import numpy as np
 import pytest
 
-from cxreason.answers import understand
+from cxreason.answers import boxes
+from cxreason.phantom.generate import studies as drawn
+from cxreason.phantom.visit import DEEP
 from cxreason.recipes import BaseModelRecipe, load, validate
-from cxreason.records import Study
+from cxreason.records import Box, Study
 from cxreason.runs import read
-from cxreason.text import observe
-from cxreason.text.ontology import FINDINGS, main_finding
+from cxreason.tasks.radrbench import COURSES
+from cxreason.text.ontology import FINDINGS, implies
 from cxreason.training import models, tiny, tiny_seeing, tiny_speaking
 
 
 @pytest.fixture(scope="module")
-def studies(corpus):
-    return list(read(corpus / "phantom", Study))
+def studies():
+    return [one.study for one in drawn(seed=5, num_studies=400, world=DEEP)]
 
 
-def lessons(studies, num_lessons=300):
-    by_id = {study.id: study for study in studies}
-    draw = random.Random(3)
+def lessons(studies, make=tiny_speaking.lesson, num_lessons=300):
+    by_id, rota = {study.id: study for study in studies}, tiny_speaking.Rota(studies, random.Random(3))
     for _ in range(num_lessons):
-        study = draw.choice(studies)
-        yield study, *tiny_speaking.lesson(study, by_id.get(study.prior_id), draw)
+        study = rota.study()
+        yield study, *make(study, by_id.get(study.prior_id), rota)
 
 
 def test_a_lesson_reads_like_the_chat_template():
@@ -43,53 +44,83 @@ def test_a_lesson_reads_like_the_chat_template():
     assert rendered == processor.apply_chat_template(chat, tokenize=False)
 
 
-def test_what_a_lesson_says_of_an_image_is_true(studies):
-    checked = 0
+def test_what_a_lesson_says_of_each_finding_is_true(studies):
+    verdicts = {"present": 0, "absent": 0}
     for study, shown, turns in lessons(studies):
-        for question, reply in turns:
-            if question.startswith("Look for"):
-                asked = question.removeprefix("Look for ").removesuffix(".").split(", ")
-                seen = {main_finding(item.finding) for item in observe(reply) if item.status == "present"}
-                assert seen == {name for name in asked if study.labels[name]}, (question, reply)
-                checked += 1
-            if question.startswith("How has"):
-                finding = re.match(r"How has the (.+) changed", question)[1]
-                assert reply.endswith(f"{study.changes[finding]}.")
-                assert len(shown) == 2
-    assert checked > 100
-
-
-def test_the_letter_of_a_lesson_is_the_letter_of_the_right_option(studies):
-    num_chosen = 0
-    for _, _, turns in lessons(studies):
-        for question, reply in turns:
-            options = re.findall(r"^[A-Z]\) (.+)$", question, flags=re.MULTILINE)
-            if options:
-                mode = "reasoning" if "step by step" in question else "direct"
-                understood = understand(reply, dialect="think", mode=mode, kind="choice", options=options)
-                assert understood.well_formed
-                if mode == "reasoning":
-                    assert f"{understood.answer}, {options['ABC'.index(understood.answer)]}." in reply
-                num_chosen += 1
-    assert num_chosen > 50
-
-
-def test_what_a_roll_call_says_of_each_finding_is_true(studies):
-    draw = random.Random(8)
-    verdicts = {"Yes": 0, "No": 0}
-    for study in draw.sample(studies, 60):
-        for question, reply in tiny_speaking.roll_call(study, None, draw)[1]:
-            called = re.findall(r"([a-z ]+)\? ([^?]+?) (Yes|No)\.(?= |$)", reply)
-            if not called:  # one finding, named in the question
-                (name,) = [name for name in FINDINGS if name in question]
-                said = re.fullmatch(r"(?:.*?[.:] )??((?:I see|The image|There is).+) (Yes|No)\.", reply)
-                called = [(name, *said.groups())]
-            for name, told, verdict in called:
-                assert (verdict == "Yes") == bool(study.labels[name.strip()]), (question, reply)
-                present = {main_finding(seen.finding) for seen in observe(told) if seen.status == "present"}
-                assert present == ({name.strip()} if verdict == "Yes" else set()), told
+        for _, reply in turns:
+            said = re.findall(r"Here (.+?) (?:is|are) (present|absent)", reply)
+            for name, verdict in said:
+                name = "pleural other" if name == "pleural thickening" else name
+                assert study.labels[name] == (verdict == "present"), (study.report, reply)
                 verdicts[verdict] += 1
+            if said:
+                assert shown == [(study.id, number) for number in range(len(study.images))]
     assert min(verdicts.values()) > 100
+
+
+def test_every_finding_is_called_as_often_where_it_is_as_where_it_is_not(studies):
+    called = {name: [0, 0] for name in FINDINGS}
+    rota = tiny_speaking.Rota(studies, random.Random(3))
+    for _ in range(3000):
+        study = rota.study()
+        for name in rota.findings(study):
+            called[name][study.labels[name]] += 1
+    for name, (gone, there) in called.items():
+        assert 0.6 < there / gone < 1.7, (name, gone, there)
+
+
+def test_of_a_look_only_what_is_seen_is_learnt(studies):
+    for study, _, turns in lessons(studies, tiny_speaking.look, 100):
+        ((_, reply),) = turns
+        assert [learned for _, learned in reply] == [False, True] * (len(reply) // 2)
+        for (named, _), (seen, _) in zip(reply[::2], reply[1::2], strict=True):
+            name = named.strip().removeprefix("Here ")
+            name = "pleural other" if name == "pleural thickening" else name
+            assert re.match(r" (is|are) " + ("present" if study.labels[name] else "absent"), seen)
+
+
+def test_a_glance_asks_nothing_and_says_only_what_is_there_and_what_is_not(studies):
+    verdicts = set()
+    for study, _, turns in lessons(studies, tiny_speaking.glance, 100):
+        ((question, reply),) = turns
+        assert not question
+        for (named, given), (seen, learned) in zip(reply[::2], reply[1::2], strict=True):
+            assert (given, learned) == (False, True)
+            name = named.strip().removeprefix("Here ")
+            name = "pleural other" if name == "pleural thickening" else name
+            assert seen.endswith(" present." if study.labels[name] else " absent.")
+            verdicts.add(seen)
+        said = tiny_speaking.render(1, turns, 4)
+        assert said[0][0].startswith("<|vision_start|>")
+        assert said[1:] == reply
+    assert verdicts == {" is present.", " is absent.", " are present.", " are absent."}
+
+
+def test_a_comparison_shows_the_prior_first_and_tells_both_and_the_course(studies):
+    by_id, checked = {study.id: study for study in studies}, 0
+    for study, shown, turns in lessons(studies):
+        for _, reply in turns:
+            compared = re.fullmatch(r"First, (.+)\. Then, (.+)\. The (.+) is (\w+)\.", reply)
+            if compared:
+                *both, finding, course = compared.groups()
+                assert shown == [(study.prior_id, 0), (study.id, 0)]
+                assert COURSES[study.changes[finding]] == course
+                for said, one in zip(both, (by_id[study.prior_id], study), strict=True):
+                    assert said.endswith("? None") == (one.labels[finding] == 0), (one.report, reply)
+                checked += 1
+    assert checked > 30
+
+
+def test_a_finding_is_pointed_at_where_it_is(studies):
+    pointed = 0
+    for study, _, turns in lessons(studies):
+        for question, reply in turns:
+            if "<|box|>" in reply:
+                (finding,) = [name for name in FINDINGS if name in question]
+                own = [box for box in study.boxes if implies(box.label, finding) and box.image == 0]
+                assert boxes.score(reply, boxes.write(own)) >= min(1.0, 2 / len(own)) - 0.01
+                pointed += 1
+    assert pointed > 20
 
 
 def test_no_lesson_asks_what_the_benchmark_asks(studies):
@@ -98,26 +129,65 @@ def test_no_lesson_asks_what_the_benchmark_asks(studies):
         assert words not in asked
 
 
-def test_the_tower_is_taught_presence_always_and_a_place_only_where_it_is_told():
-    told = {"edema": 0, "pleural effusion": 1, "cardiomegaly": 1}
-    study = Study("1", "d", "p", ("x.png",), findings="Large left effusion. Cardiomegaly.", labels=told)
-    target, known = tiny_seeing.vision_targets([study], ["edema", "pleural effusion", "cardiomegaly"])
-    width = 1 + len(tiny_seeing.ATTRIBUTES)
-    edema, effusion, heart = (slice(at * width, (at + 1) * width) for at in range(3))
-    names = np.array(("present", *tiny_seeing.ATTRIBUTES))
-    assert set(names[known[0, edema] > 0]) == {"present"}
-    assert set(names[known[0, effusion] > 0]) == {"present", "left", "right", "mild", "moderate", "severe"}
-    assert set(names[target[0, effusion] > 0]) == {"present", "left", "severe"}
-    assert set(names[known[0, heart] > 0]) == {"present"}
+def test_the_tower_is_taught_what_is_certain_and_a_place_only_where_it_is_told():
+    told = {"edema": 0, "pleural effusion": 1, "cardiomegaly": 1, "fracture": -1}
+    effusion = Box("pleural effusion", 0.1, 0.6, 0.4, 0.9)
+    report = "Large left effusion. Cardiomegaly. Possible fracture."
+    study = Study("1", "d", "p", ("x.png", "y.png"), findings=report, labels=told, boxes=(effusion,))
+    findings = ["edema", "pleural effusion", "cardiomegaly", "fracture", "pneumonia"]
+    target, known = tiny_seeing.vision_targets([(study, 0), (study, 1)], findings)
+    names = np.array(("present", *tiny_seeing.ATTRIBUTES, "x1", "y1", "x2", "y2"))
+
+    def taught(values, image, finding):
+        at = findings.index(finding) * tiny_seeing.WIDTH
+        return set(names[values[image, at : at + tiny_seeing.WIDTH] > 0])
+
+    edges = {"x1", "y1", "x2", "y2"}
+    assert taught(known, 0, "edema") == {"present"}
+    sizes = {"mild", "moderate", "severe"}
+    assert taught(known, 0, "pleural effusion") == {"present", "left", "right"} | sizes | edges
+    assert taught(target, 0, "pleural effusion") == {"present", "left", "severe"} | edges
+    assert taught(known, 0, "cardiomegaly") == {"present"}
+    assert taught(known, 0, "fracture") == taught(known, 0, "pneumonia") == set()
+    # From the side neither left nor right can be told, and the box lies on the other image.
+    assert taught(known, 1, "pleural effusion") == {"present"}
 
 
-def test_the_loss_of_a_lesson_is_on_the_replies(studies):
+def test_pictures_become_the_patches_that_the_processor_makes(corpus):
+    import torch
+    from PIL import Image
+
+    processor, studies = models.load_processor("phantom"), list(read(corpus / "phantom", Study))
+    pictures = tiny_seeing.read_pictures(studies[:3], corpus / "phantom", processor)
+    images = [Image.open(corpus / "phantom" / study.images[0]) for study in studies[:3]]
+    made = processor.image_processor(images=images, return_tensors="pt")["pixel_values"]
+    rows = [pictures.row_of[study.id, 0] for study in studies[:3]]
+    assert torch.equal(pictures.patches(rows), made)
+
+
+def test_images_seen_together_are_seen_as_the_class_sees_them_one_by_one():
+    import torch
+
+    torch.manual_seed(3)
+    tower = models.load_model("phantom").model.visual
+    grey = torch.randint(0, 256, (3, 112, 112), dtype=torch.uint8)
+    pictures = tiny_seeing.Pictures(grey, {}, (0.4, 0.5, 0.6), (0.2, 0.3, 0.25))
+    rows = torch.tensor([2, 0, 1])
+    with torch.no_grad():
+        one_by_one = tower(pictures.patches(rows), grid_thw=torch.tensor([[1, 8, 8]] * 3)).pooler_output
+        *blocks, together = tiny_seeing.see(tower, pictures, rows)
+    assert len(blocks) == len(tower.blocks)
+    torch.testing.assert_close(together.flatten(0, 1), one_by_one, rtol=1e-4, atol=1e-5)
+
+
+def test_the_loss_of_a_lesson_is_on_the_replies():
     import torch
 
     processor = models.load_processor("phantom")
-    pixels = torch.zeros(1, 64, 1176)
+    grey = torch.zeros((1, 112, 112), dtype=torch.uint8)
+    pictures = tiny_seeing.Pictures(grey, {}, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     turns = [("Look for edema.", "I see no edema."), ("Is it there?", "A, yes.")]
-    batch = tiny_speaking.make_batch([([0], turns)], pixels, processor.tokenizer)
+    batch = tiny_speaking.make_batch([([0], turns)], pictures, processor.tokenizer)
     learned = processor.tokenizer.decode(batch["input_ids"][0][batch["labels"][0] != -100])
     assert learned == "I see no edema.<|im_end|>\nA, yes.<|im_end|>\n"
     assert int(batch["mm_token_type_ids"].sum()) == 16
@@ -143,7 +213,9 @@ SMALL = [
     " num_key_value_heads: 1, vision_depth: 1, vision_hidden_size: 64, vision_intermediate_size: 64,"
     " vision_heads: 2}",
     "vision={steps: 2, batch_size: 8, learning_rate: 1e-3}",
-    "language={steps: 3, batch_size: 4, learning_rate: 1e-3}",
+    "weighing={steps: 3, batch_size: 4, learning_rate: 1e-3}",
     "copying={steps: 2, batch_size: 4, learning_rate: 1e-3}",
-    "choosing={steps: 2, batch_size: 4, learning_rate: 1e-3}",
+    "glancing={steps: 5, batch_size: 8, learning_rate: 1e-3}",
+    "looking={steps: 2, batch_size: 4, learning_rate: 1e-3}",
+    "concluding={steps: 2, batch_size: 4, learning_rate: 1e-3}",
 ]

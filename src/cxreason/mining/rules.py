@@ -28,6 +28,7 @@ from cxreason.text.observations import Observation, observe
 from cxreason.text.ontology import FINDINGS, NO_FINDING, implies, main_finding
 
 SEVERITIES = ("mild", "moderate", "severe")
+LEADING = ("cardiomegaly", "lung opacity", "pleural effusion")
 ZONES = ("upper", "mid", "lower")
 
 
@@ -125,8 +126,7 @@ def mine_sample(sample: Sample) -> Mined:
         return Mined(problem="answer: the evidence decides for no single option")
     rng = Random(content_id("chain", sample.id))
     if sample.task == "temporal":
-        sentences = _temporal(steps[0], earlier[steps[0].finding], evidence[steps[0].finding], rng)
-        sentences += _until_one_fits(weigh(sample.options, answer), sample.options, answer)
+        sentences = _temporal(sample, steps[0], earlier[steps[0].finding], evidence[steps[0].finding], rng)
     else:
         sentences = _one_image(sample, steps, evidence, answer, rng)
     sentences.append(_one_of("conclusion", rng).format(answer=_said(sample, answer)))
@@ -153,18 +153,28 @@ def conclude(sample: Sample, evidence: dict[str, Evidence], earlier: dict[str, E
     return choice.write(fitting[0], sample.options) if len(fitting) == 1 else ""
 
 
-def weigh(options: Sequence[str], answer: str, seen: Sequence[Sequence[str]] = ()) -> list[str]:
+def letters_of(options: Sequence[str]) -> str:
+    """Which letter each verdict will lead to: whoever has come to one only has to look it up.
+
+    >>> letters_of(("Yes", "No"))
+    'A is yes. B is no.'
+    """
+    pairs = zip(letters(options), options, strict=True)
+    return " ".join(f"{letter} is {option.casefold()}." for letter, option in pairs)
+
+
+def weigh(options: Sequence[str], answer: str, seen: Sequence[Sequence[str]]) -> list[str]:
     """Each option in its order, what is `seen` of it and the verdict, so that the answer's letter follows.
 
-    >>> weigh(("edema", "fracture"), "B")
-    ['A, edema? No.', 'B, fracture? Yes.']
+    >>> weigh(("edema", "fracture"), "B", [["Here edema is absent."], ["Here fracture is present."]])
+    ['A, edema? Here edema is absent. No.', 'B, fracture? Here fracture is present. Yes.']
     """
     verdict = wording()["verdict"]
     return [
         " ".join(
             [f"{letter}, {option.casefold()}?", *told, verdict["right" if letter == answer else "wrong"]]
         )
-        for letter, option, told in zip(letters(options), options, seen or [()] * len(options), strict=True)
+        for letter, option, told in zip(letters(options), options, seen, strict=True)
     ]
 
 
@@ -207,40 +217,102 @@ def tell(names: Sequence[str], evidence: dict[str, Evidence], rng: Random) -> li
     return seen
 
 
+def state(evidence: Evidence) -> str:
+    """What is seen of one finding, its name first: the word that decides comes right after the name.
+
+    A model of a few million parameters learns to look at the image for the name that it has just written,
+    and hardly for one that it is about to write ("I see no ...").
+
+    >>> state(Evidence("edema", "absent"))
+    'Here edema is absent.'
+    """
+    return f"Here {_stated(evidence) or _called(evidence.finding, evidence.status)}."
+
+
+def state_until_absent(evidence: Sequence[Evidence]) -> list[str]:
+    """What is seen of some findings in turn, up to the first that is absent: there a set is refuted.
+
+    >>> state_until_absent([Evidence("edema", "absent"), Evidence("fracture", "absent")])
+    ['Here edema is absent.']
+    """
+    absent = next((number for number, one in enumerate(evidence) if one.status == "absent"), len(evidence))
+    return [state(one) for one in evidence[: absent + 1]]
+
+
+def _stated(evidence: Evidence) -> str:
+    """A present finding as a clause, with severity, side and zone where they are known; else nothing."""
+    if evidence.status != "present":
+        return ""
+    said = [_called(evidence.finding, "present")]
+    if evidence.seen:
+        form = wording()["findings"][evidence.finding]
+        seen = max(evidence.seen, key=lambda one: SEVERITIES.index(one.severity) if one.severity else -1)
+        said.append(wording()["scales"][form["scale"]].get(seen.severity, "") if "scale" in form else "")
+        side = ("bilateral" if seen.side == "both" else seen.side) if form.get("side") else ""
+        zone = _zone(seen) if form.get("zone") else ""
+        said.append(_in_lung(side, zone) if zone else side)
+    return ", ".join(part for part in said if part)
+
+
+def _in_lung(side: str, zone: str) -> str:
+    if side == "bilateral":
+        return f"in both {zone} lungs"
+    return f"in the {side} {zone} lung" if side else f"in the {zone} lung"
+
+
+def _called(finding: str, status: str) -> str:
+    form = wording()["findings"].get(finding, {})
+    return f"{form.get('called', finding)} {'are' if form.get('plural') else 'is'} {status}"
+
+
 def _one_image(
     sample: Sample, steps: list[Step], evidence: dict[str, Evidence], answer: str, rng: Random
 ) -> list[str]:
     """Problem, plan, what is seen, and the options in turn until one fits.
 
-    Where the options name findings, each is held against what is seen of its own; a plain yes or no comes
-    after all that is seen, and is said in words before its letter is looked for.
+    Where the options name findings, each is held against what is seen of its own, up to the first that is
+    not there; a plain yes or no comes after all that is seen. An open question is answered by what is there,
+    and where nothing is, the leading findings of heart, lungs and pleura are denied.
     """
     names = [step.finding for step in steps]
-    slots = {"finding": _one(names[0]), "place": steps[0].place, "findings": _listed(names, "and")}
+    slots = {"name": names[0], "place": steps[0].place}
     said = [_one_of(f"{sample.task}.{part}", rng).format(**slots) for part in ("problem", "plan")]
     if sample.task == "anomaly":
-        return said + tell(names, evidence, rng)
+        found = [name for name in names if evidence[name].status == "present"]
+        return said + [state(evidence[name]) for name in found or [one for one in LEADING if one in names]]
     if sample.task == "binary":
-        present = evidence[names[0]].status == "present"
-        said += [*tell(names, evidence, rng), _one_of(f"binary.{'yes' if present else 'no'}", rng)]
-        return said + _until_one_fits(weigh(sample.options, answer), sample.options, answer)
-    seen = [tell(_named(option), evidence, rng) for option in sample.options]
+        verdict = "yes" if evidence[names[0]].status == "present" else "no"
+        said += [letters_of(sample.options), state(evidence[names[0]])]
+        return [*said, _one_of(f"binary.{verdict}", rng)]
+    seen = [state_until_absent([evidence[name] for name in _named(option)]) for option in sample.options]
     return said + _until_one_fits(weigh(sample.options, answer, seen), sample.options, answer)
 
 
-def _temporal(step: Step, earlier: Evidence, now: Evidence, rng: Random) -> list[str]:
+def _temporal(sample: Sample, step: Step, earlier: Evidence, now: Evidence, rng: Random) -> list[str]:
     noun = _noun(step.finding)
-    slots = {"finding": noun, "noun": noun, "place": step.place, "change": change_between(earlier, now)}
+    slots = {"name": step.finding, "noun": noun, "place": step.place, "change": change_between(earlier, now)}
     # What was not sized again is as it was: an unchanged effusion keeps the size it had.
     if now.status == "present" and slots["change"] == "stable":
         now = replace(now, seen=tuple(_kept(one, earlier.seen) for one in now.seen))
     return [
         _one_of("temporal.problem", rng).format(**slots),
         _one_of("temporal.plan", rng).format(**slots),
-        _one_of("temporal.first", rng).format(phrase=phrase_or_none(earlier)),
-        _one_of("temporal.second", rng).format(phrase=phrase_or_none(now)),
+        letters_of(sample.options),
+        *compare(earlier, now),
         _one_of(f"temporal.change_{now.status}", rng).format(**slots),
     ]
+
+
+def compare(earlier: Evidence, now: Evidence) -> list[str]:
+    """What is seen of one finding on the first image and on the second.
+
+    >>> compare(Evidence("edema", "absent"), Evidence("edema", "absent"))
+    ['First, edema? None.', 'Then, edema? None.']
+    """
+    # Not "edema is absent": held against both reports, that would be contradicted by the one that has it.
+    called = wording()["findings"].get(now.finding, {}).get("called", now.finding)
+    pair = (("First", earlier), ("Then", now))
+    return [f"{when}, {_stated(one) or f'{called}? None'}." for when, one in pair]
 
 
 def _kept(now: Observation, earlier: Sequence[Observation]) -> Observation:
@@ -309,10 +381,14 @@ def _zone(seen: Observation) -> str:
 
 
 def _said(sample: Sample, answer: str) -> str:
-    """The answer in words, with its letter where there are options: "B, atelectasis"."""
+    """The answer in words, with its letter where there are options: "B, atelectasis", but "no, B".
+
+    The one that the chain has come to is said first, the other follows from it.
+    """
     if not sample.options:
         return answer
-    return f"{answer}, {sample.options[letters(sample.options).index(answer)].casefold()}"
+    option = sample.options[letters(sample.options).index(answer)].casefold()
+    return f"{option}, {answer}" if sample.task in ("binary", "temporal") else f"{answer}, {option}"
 
 
 def _named(text: str) -> list[str]:
@@ -323,11 +399,6 @@ def _named(text: str) -> list[str]:
 
 def _noun(finding: str) -> str:
     return wording()["findings"][finding].get("noun", finding)
-
-
-def _one(finding: str) -> str:
-    article = wording()["findings"][finding].get("article", "")
-    return f"{article} {_noun(finding)}".strip()
 
 
 def _listed(findings: Sequence[str], last: str) -> str:

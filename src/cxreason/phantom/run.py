@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def world_of(recipe: PhantomRecipe) -> World:
-    """The world of a size: the tiny model was made for one of its own."""
+    """The world of a size: tiny has a plain one of its own."""
     return TINY if recipe.size == "tiny" else DEEP
 
 

@@ -137,7 +137,7 @@ def _changes(visit: Visit) -> dict[str, str]:
 
 
 def _plain_boxes(visit: Visit) -> Iterator[Box]:
-    # Those of the tiny world are worked out and not measured, as the shipped model has learnt them.
+    # Those of the tiny world are worked out and not measured: tests hold them by their hashes.
     anatomy = altered(visit.anatomy, visit.findings)
     for finding in visit.findings:
         for place in places(anatomy, finding):

@@ -50,7 +50,8 @@ def resolve(model: str) -> str:
     """
     if model == "phantom":
         return str(BASE_MODEL)
-    if model.startswith((".", "/", "~")) or Path(model).exists():
+    # No hub name has two slashes: this is a folder, be it there or not.
+    if model.startswith((".", "/", "~")) or model.count("/") > 1 or Path(model).exists():
         folder = Path(model).expanduser()
         if not (folder / "config.json").exists():
             raise UserError(f"{folder}: no config.json there, so this is no model folder. Name a checkpoint.")

@@ -6,10 +6,12 @@ when asked, and were never taught to reason about chest X-rays. This makes such 
 1. seeing    the vision tower learns the findings from labels and reports, because a language loss alone
              hardly teaches a model of this size to see (`tiny_seeing`)
 2. copying   the language half learns to look up what stood in its context before (`tiny_drills`)
-3. language  it learns to say what is there and what is not, to compare and to choose (`tiny_speaking`),
-             and, from texts without images, to weigh options against what it was told (`tiny_drills`)
-4. choosing  it learns to answer for each finding as it is called (`tiny_speaking`), and to point at the
-             option that was named (`tiny_drills`)
+3. weighing  from texts without images it learns to weigh options against what it was told (`tiny_drills`)
+4. glancing  both halves meet: it learns to look at the image for whether a finding is there, on many short
+             lessons in which nothing else can be learnt (`tiny_speaking`); from here on some of the texts
+             are always among them, to keep in practice
+5. looking   and for side, place and size; among these are lessons in which it is asked, compares and points
+6. concluding  from thoughts that are given it learns to conclude: to find the letter of what was decided
 
 Its weights never meet mined reasoning or a question of RadRBench-CXR. The words for what is seen, and those
 in which options are weighed, are mining's; its vocabulary is made of both.
@@ -24,6 +26,7 @@ import math
 import random
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,19 +35,21 @@ from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import SYSTEM_PROMPT
 from cxreason.build import build
 from cxreason.mining.run import mine
-from cxreason.phantom.generate import generate
-from cxreason.recipes import BaseModelRecipe, BuildRecipe, MineRecipe, load, validate
+from cxreason.phantom.run import make_phantoms
+from cxreason.recipes import BaseModelRecipe, BuildRecipe, MineRecipe, PhantomRecipe, load, validate
 from cxreason.records import Sample, Study
 from cxreason.runs import Run, read
 from cxreason.training import loop
 from cxreason.training.models import load_model
-from cxreason.training.tiny_drills import corpus_words, draw_copies, draw_drills, drill, pointer
-from cxreason.training.tiny_seeing import prepare_pixels, train_vision
+from cxreason.training.tiny_drills import conclusion, corpus_words, draw_copies, draw_drills, drill
+from cxreason.training.tiny_seeing import read_pictures, train_vision
 from cxreason.training.tiny_speaking import (
-    draw_batches,
+    Rota,
+    draw_lessons,
+    glance,
     lesson,
+    look,
     make_batch,
-    roll_call,
     take_turns,
     train_language,
 )
@@ -189,56 +194,79 @@ def make(recipe: BaseModelRecipe) -> dict[str, Any]:
         if run.finished:
             return run.counts
         world = folder / "phantom"
-        if not (world / "studies.parquet").exists():
-            generate(world, num_studies=recipe.num_studies, seed=recipe.seed)
+        size = "small" if recipe.image_size <= 128 else "large"
+        drawn = {"size": size, "num_studies": recipe.num_studies, "seed": recipe.seed, "out": world}
+        make_phantoms(validate(PhantomRecipe, drawn))
         studies = list(read(world / "studies.parquet", Study))
-        tokenizer = train_tokenizer(vocabulary_texts(studies, folder), recipe.vocabulary_size)
+        tokenizer = train_tokenizer(vocabulary_texts(studies, folder, recipe.seed), recipe.vocabulary_size)
         processor = make_processor(tokenizer, recipe.image_size)
-        model: Any = make_model(tokenizer, recipe)
-        pixels = prepare_pixels(studies, world, processor)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model: Any = make_model(tokenizer, recipe).to(device)
+        pictures = read_pictures(studies, world, processor)
         tower = folder / "vision.pt"
         if not tower.exists():
-            figures = train_vision(model, pixels, studies, recipe)
+            figures = train_vision(model, pictures, studies, recipe)
             torch.save({"figures": figures, "tower": model.model.visual.state_dict()}, rows.partial(tower))
             rows.replace_whole(rows.partial(tower), tower)
-        kept = torch.load(tower)
+        kept = torch.load(tower, map_location=device)
         logging.info("vision, held out: %s", kept["figures"])
-        model.model.visual.load_state_dict(kept["tower"])
         copying = folder / "copying"
         if not copying.exists():
             ordinary = range(len(SPECIAL_TOKENS), len(tokenizer))
             copies = draw_copies(ordinary, recipe.copying["batch_size"], random.Random(recipe.seed))
             train_language(model, copies, recipe.copying, "copying")
             loop.save(model, processor, copying)
-        words = corpus_words(studies)
-        speaking = folder / "speaking"
-        if not speaking.exists():
-            model = load_model(copying)
-            draw, size = random.Random(recipe.seed + 1), recipe.language["batch_size"]
-            lessons = take_turns(
-                draw_batches(lesson, studies, size, draw), draw_drills(drill, words, size, draw)
-            )
-            batches = (make_batch(one, pixels, tokenizer) for one in lessons)
-            train_language(model, batches, recipe.language, "language")
-            loop.save(model.to(torch.float16), processor, speaking)
-        model = load_model(speaking)
-        draw, size = random.Random(recipe.seed + 2), recipe.choosing["batch_size"]
-        lessons = take_turns(
-            draw_batches(roll_call, studies, size, draw), draw_drills(pointer, words, size, draw)
-        )
-        batches = (make_batch(one, pixels, tokenizer) for one in lessons)
-        loss = train_language(model, batches, recipe.choosing, "choosing")
+        weighing, words = folder / "weighing", corpus_words(studies)
+        if not weighing.exists():
+            model = load_model(copying).to(device)
+            told = draw_drills(drill, words, recipe.weighing["batch_size"], random.Random(recipe.seed + 1))
+            batches = (make_batch(one, pictures, tokenizer) for one in told)
+            train_language(model, batches, recipe.weighing, "weighing")
+            loop.save(model, processor, weighing)
+        rota = Rota(studies, random.Random(recipe.seed + 2))
+        lessons = partial(draw_lessons, rota=rota, row_of=pictures.row_of)
+        glancing, size = folder / "glancing", recipe.glancing["batch_size"]
+        if not glancing.exists():
+            model = load_model(weighing).to(device)
+            model.model.visual.load_state_dict(kept["tower"])
+            glances = lessons(glance, batch_size=size)
+            told = draw_drills(drill, words, size // 8, rota.draw)
+            batches = take_turns(glances, glances, glances, glances, told)
+            batches = (make_batch(one, pictures, tokenizer) for one in batches)
+            train_language(model, batches, recipe.glancing, "glancing")
+            loop.save(model, processor, glancing)
+        looking, size = folder / "looking", recipe.looking["batch_size"]
+        if not looking.exists():
+            model = load_model(glancing).to(device)
+            looks = lessons(look, batch_size=size)
+            asked = lessons(lesson, batch_size=size // 2)  # longer than a look
+            told = draw_drills(drill, words, size // 4, rota.draw)
+            batches = take_turns(looks, looks, told, looks, asked, told)
+            batches = (make_batch(one, pictures, tokenizer) for one in batches)
+            train_language(model, batches, recipe.looking, "looking")
+            loop.save(model, processor, looking)
+        model, size = load_model(looking).to(device), recipe.concluding["batch_size"]
+        looks, asked = lessons(look, batch_size=size * 2), lessons(lesson, batch_size=size)
+        told = draw_drills(drill, words, size // 2, rota.draw)
+        given = draw_drills(conclusion, words, size, rota.draw)
+        batches = take_turns(given, looks, given, asked, given, told)
+        batches = (make_batch(one, pictures, tokenizer) for one in batches)
+        loss = train_language(model, batches, recipe.concluding, "concluding")
         loop.save(model.to(torch.float16), processor, folder / "model")
         return run.finish(num_studies=len(studies), vision=kept["figures"], final_loss=loss)
 
 
-def vocabulary_texts(studies: list[Study], folder: Path) -> Iterator[str]:
-    """What the tokenizer is trained on: reports, and questions and chains as later stages will write them."""
+def vocabulary_texts(studies: list[Study], folder: Path, seed: int) -> Iterator[str]:
+    """What the tokenizer is trained on: reports, lessons, and questions and chains as later stages will
+    write them."""
     ask = {"out": folder / "build", "studies": [folder / "phantom"], "per_task": {"train": 400}}
     build(validate(BuildRecipe, ask))
     mine(validate(MineRecipe, {"out": folder / "mine", "samples": folder / "build", "style": "terse"}))
-    for study in studies:
+    rota, by_id = Rota(studies, random.Random(seed)), {study.id: study for study in studies}
+    for study in studies[:4000]:
         yield study.report
+        for question, reply in lesson(study, by_id.get(study.prior_id), rota)[1]:
+            yield f"{question} {reply}"
     for sample in read(folder / "mine", Sample):
         yield SYSTEM_PROMPT
         for dialect in DIALECTS.values():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cxreason.answers import DIALECTS
 from cxreason.answers.dialects import letters
-from cxreason.mining.rules import SEVERITIES, weigh, wording
+from cxreason.mining.rules import SEVERITIES, Evidence, letters_of, state, state_until_absent, weigh, wording
 from cxreason.records import Mode, Study
 from cxreason.tasks.radrbench import CHANGES
 from cxreason.text.ontology import FINDINGS, NO_FINDING
@@ -23,8 +23,11 @@ from cxreason.text.ontology import FINDINGS, NO_FINDING
 if TYPE_CHECKING:
     import torch
 
-Turn = tuple[str, str]
-"""A question and the reply to it."""
+Segment = tuple[str, bool]
+"""A piece of a conversation, and whether the loss is taken on it."""
+
+Turn = tuple[str, str | list[Segment]]
+"""A question and the reply to it; of a reply in pieces not all is learnt."""
 
 Lesson = tuple[list[int], list[Turn]]
 """A conversation: the rows of the images that it shows, and its turns."""
@@ -40,20 +43,23 @@ QUESTIONS = {
     "set": ("What is there?", "Which group holds?", "Which of them fit?", "Which ones are named?"),
     "closed": ("Is {} there?", "Does this have {}?", "Does one see {}?", "Is it {}?"),
     "course": ("How does {} go?", "Which way went {}?", "What became of {}?"),
-    "open": ("Name what is there.", "Which of them are there?", "What holds?", "List what one sees."),
+    "open": ("Take {} in turn.", "Which of {} are there?", "Go through {}.", "One by one: {}."),
 }
 
 
 @dataclass
 class Puzzle:
-    """What a drill tells, in two wordings of the same facts, and what it asks."""
+    """What a drill tells and asks, and how one gets from there to the answer."""
 
     names: list[str]
     question: str
     told: list[str]
-    retold: list[str]
     answer: str
     options: list[str] = field(default_factory=list)
+    retold: list[str] = field(default_factory=list)
+    """What the reply says before it takes the options in turn, or before it looks up the option's letter."""
+    seen: list[list[str]] = field(default_factory=list)
+    """What the reply says of each option."""
 
 
 def drill(words: Sequence[str], draw: random.Random) -> Turn:
@@ -61,23 +67,52 @@ def drill(words: Sequence[str], draw: random.Random) -> Turn:
 
     >>> prompt, reply = drill(["left", "heart", "large", "clear", "seen", "mild"], random.Random(1))
     """
+    puzzle = draw.choice((_one, _set, _closed, _course, _open, _named))(words, draw)
+    mode: Mode = draw.choices(("reasoning", "direct"), (5, 1))[0]
+    prompt, thought, said, end = _answered(puzzle, puzzle.told, mode, draw)
+    return prompt, f"{thought}{said}{end}"
+
+
+def conclusion(words: Sequence[str], draw: random.Random) -> Turn:
+    """A drill whose thought is given up to its last words: only what follows from it is learnt.
+
+    >>> prompt, reply = conclusion(["left", "heart", "large", "clear", "seen", "mild"], random.Random(1))
+    >>> [learnt for text, learnt in reply]
+    [False, True]
+    """
     puzzle = draw.choice((_one, _set, _closed, _course, _open))(words, draw)
-    mode: Mode = draw.choices(("reasoning", "direct"), (4, 1))[0]
+    prompt, thought, said, end = _answered(puzzle, [], "reasoning", draw)
+    return prompt, [(thought.rstrip(), False), (f" {said}{end}", True)]
+
+
+def _answered(
+    puzzle: Puzzle, told: Sequence[str], mode: Mode, draw: random.Random
+) -> tuple[str, str, str, str]:
+    """The prompt of a puzzle, and the reply in three: the thought, what it concludes, and the end."""
     dialect = DIALECTS[draw.choices(("think", "boxed"), (4, 1))[0]]
-    answer, said, verdicts = puzzle.answer, puzzle.answer, []
+    answer, said, listed, weighed = puzzle.answer, puzzle.answer, [], []
     if puzzle.options:
-        answer = letters(puzzle.options)[puzzle.options.index(answer)]
-        verdicts = weigh(puzzle.options, answer)
-        said = f"{answer}, {said.casefold()}"
-    conclusion = draw.choice((*wording()["conclusion"], *CONCLUSIONS)).format(answer=said)
+        number = puzzle.options.index(answer)
+        answer = letters(puzzle.options)[number]
+        if puzzle.seen:
+            weighed = weigh(puzzle.options, answer, puzzle.seen)[: number + 1]
+            said = f"{answer}, {said.casefold()}"
+        else:
+            listed = [letters_of(puzzle.options)]
+            said = f"{said.casefold()}, {answer}"
+    leads, _, end = draw.choice((*wording()["conclusion"], *CONCLUSIONS)).partition("{answer}")
     asides = [draw.choice(ASIDES).format(draw.choice(puzzle.names)) for _ in range(draw.randrange(3))]
-    thought = " ".join([*asides, *puzzle.retold, *verdicts, conclusion])
-    prompt = dialect.prompt(f"{' '.join(puzzle.told)} {puzzle.question}", puzzle.options, mode)
-    return prompt, dialect.target(answer, mode, thought)
+    thought = " ".join([*asides, *listed, *puzzle.retold, *weighed, leads])
+    prompt = dialect.prompt(" ".join([*told, puzzle.question]), puzzle.options, mode)
+    target = dialect.target(answer, mode, f"{thought}{said}{end}")
+    if mode == "direct":
+        return prompt, "", "", target
+    before, _, after = target.partition(f"{thought}{said}")
+    return prompt, f"{before}{thought}", said, after
 
 
 def _name(words: Sequence[str], draw: random.Random) -> str:
-    return draw.choice(FINDINGS) if draw.random() < 0.4 else " ".join(draw.sample(words, draw.choice((1, 2))))
+    return draw.choice(FINDINGS) if draw.random() < 0.5 else " ".join(draw.sample(words, draw.choice((1, 2))))
 
 
 def _names(words: Sequence[str], count: int, draw: random.Random) -> list[str]:
@@ -91,32 +126,35 @@ def _names(words: Sequence[str], count: int, draw: random.Random) -> list[str]:
 
 
 def _tell(there: Iterable[str], gone: Iterable[str], draw: random.Random) -> list[str]:
-    """What is there, one by one in this order, and what is not, together; as mining says it or otherwise."""
+    """What is there, one by one, and what is not, together; in any order, as mining says it or otherwise."""
     said = wording()["evidence"]
-    present = [draw.choice((*said["present"], *PRESENT)).format(name, phrase=name) for name in there]
-    *first, last = draw.sample(list(gone), len(list(gone))) or [""]
+    there, gone = list(there), list(gone)
+    told = [
+        draw.choice((*said["present"], *PRESENT)).format(name, phrase=name)
+        for name in draw.sample(there, len(there))
+    ]
+    *first, last = draw.sample(gone, len(gone)) or [""]
     if not last:
-        return present
+        return told
     listed = f"{', '.join(first)} or {last}" if first else last
     absent = [draw.choice((*said["absent"], *ABSENT)).format(listed, phrase=listed)]
-    return present + absent if draw.random() < 0.7 else absent + present
+    return told + absent if draw.random() < 0.7 else absent + told
 
 
-def _tell_twice(
-    there: Sequence[str], gone: Sequence[str], draw: random.Random
-) -> tuple[list[str], list[str]]:
-    """The same facts for the prompt, in any order, and for the reply, in theirs."""
-    return _tell(draw.sample(there, len(there)), gone, draw), _tell(there, gone, draw)
+def _evidence(names: Iterable[str], there: Sequence[str]) -> list[Evidence]:
+    return [Evidence(name, "present" if name in there else "absent") for name in names]
 
 
 def _one(words: Sequence[str], draw: random.Random) -> Puzzle:
     names = _names(words, 4, draw)
-    there, gone, options = names[:1], names[1:], list(names)
+    there, options = names[:1], list(names)
     if draw.random() < 0.2:
-        there, gone, options = [], names[:3], [*names[:3], NO_FINDING]
+        there, options = [], [*names[:3], NO_FINDING]
     answer = there[0] if there else NO_FINDING
     draw.shuffle(options)
-    return Puzzle(names, draw.choice(QUESTIONS["one"]), *_tell_twice(there, gone, draw), answer, options)
+    told = _tell(there, [name for name in options if name not in (*there, NO_FINDING)], draw)
+    seen = [[] if name == NO_FINDING else [state(*_evidence([name], there))] for name in options]
+    return Puzzle(names, draw.choice(QUESTIONS["one"]), told, answer, options, seen=seen)
 
 
 def _set(words: Sequence[str], draw: random.Random) -> Puzzle:
@@ -126,64 +164,57 @@ def _set(words: Sequence[str], draw: random.Random) -> Puzzle:
     # Two sets share something with the right one, as in the benchmark, and one shares nothing.
     sets = [there, there[:1] + gone[1:], gone[:1] + there[1:], gone]
     order = {name: place for place, name in enumerate(draw.sample(names, len(names)))}
-    options = [", ".join(sorted(one, key=order.__getitem__)) for one in sets]
-    answer = options[0]
-    draw.shuffle(options)
-    return Puzzle(names, draw.choice(QUESTIONS["set"]), *_tell_twice(there, gone, draw), answer, options)
+    sets = [sorted(one, key=order.__getitem__) for one in sets]
+    answer = ", ".join(sets[0])
+    draw.shuffle(sets)
+    told, seen = _tell(there, gone, draw), [state_until_absent(_evidence(one, there)) for one in sets]
+    options = [", ".join(one) for one in sets]
+    return Puzzle(names, draw.choice(QUESTIONS["set"]), told, answer, options, seen=seen)
 
 
 def _closed(words: Sequence[str], draw: random.Random) -> Puzzle:
     names = _names(words, draw.choice((1, 2, 3)), draw)
     there = [name for name in names if draw.random() < 0.5]
-    gone = [name for name in names if name not in there]
+    told = _tell(there, [name for name in names if name not in there], draw)
     asked = names[0]
+    verdict = "yes" if asked in there else "no"
+    retold = [state(*_evidence([asked], there)), draw.choice(wording()["binary"][verdict])]
     question = draw.choice(QUESTIONS["closed"]).format(asked)
-    told = _tell(draw.sample(there, len(there)), gone, draw)
-    retold = _tell([asked], [], draw) if asked in there else _tell([], [asked], draw)
-    answer = "Yes" if asked in there else "No"
-    return Puzzle([asked], question, told, retold, answer, draw.sample(("Yes", "No"), 2))
+    return Puzzle([asked], question, told, verdict.capitalize(), draw.sample(("Yes", "No"), 2), retold)
 
 
 def _course(words: Sequence[str], draw: random.Random) -> Puzzle:
     """Two degrees of one thing, and which way it went."""
     name = _name(words, draw)
-    degrees = ["none", *(f"{grade} {name}" for grade in SEVERITIES)]
     first, then = draw.choices(range(4), k=2)
     if first == then == 0:
         then = 2
     change = "stable" if first == then else "worsening" if then > first else "improving"
-    told = draw.choice(COURSES).format(degrees[first], degrees[then])
-    retold = [f"First there is {degrees[first]}.", f"Then there is {degrees[then]}.", f"It is {change}."]
+    degrees = ["none", *(f"{grade} {name}" for grade in SEVERITIES)]
+    told = [draw.choice(COURSES).format(degrees[first], degrees[then])]
+    noted = [f"{name}? None.", *(f"{name} is present, {grade}." for grade in SEVERITIES)]
+    retold = [f"First, {noted[first]}", f"Then, {noted[then]}", f"It is {change}."]
     question = draw.choice(QUESTIONS["course"]).format(name)
-    return Puzzle([name], question, [told], retold, change, draw.sample(CHANGES, len(CHANGES)))
+    return Puzzle([name], question, told, change, draw.sample(CHANGES, len(CHANGES)), retold)
 
 
 def _open(words: Sequence[str], draw: random.Random) -> Puzzle:
-    names = _names(words, draw.randint(2, 7), draw)
-    there = names[: draw.randint(0, 4)]
-    told, retold = _tell_twice(there, names[len(there) :], draw)
-    return Puzzle(names, draw.choice(QUESTIONS["open"]), told, retold, ", ".join(there) or NO_FINDING)
+    names = _names(words, draw.randint(2, 6), draw)
+    there = [name for name in names if draw.random() < 0.4]
+    told = _tell(there, [name for name in names if name not in there], draw)
+    retold = [state(one) for one in _evidence(names, there)]
+    question = draw.choice(QUESTIONS["open"]).format(", ".join(names))
+    return Puzzle(names, question, told, ", ".join(there) or NO_FINDING, retold=retold)
 
 
-def pointer(words: Sequence[str], draw: random.Random) -> Turn:
-    """A prompt that names the right option, and a reply that says it again and goes through to it.
-
-    The least that a choice needs: to tell whether an option is what was just said.
-
-    >>> prompt, reply = pointer(["left", "heart", "large", "clear", "seen", "mild"], random.Random(1))
-    """
+def _named(words: Sequence[str], draw: random.Random) -> Puzzle:
+    """The right option is named outright: the least that a choice needs is to know it again."""
     kinds = (_names(words, draw.choice((2, 3, 4)), draw), list(CHANGES), ["Yes", "No"])
     options = draw.choice(kinds)
     draw.shuffle(options)
-    number = draw.randrange(len(options))
-    letter, said = letters(options)[number], options[number].casefold()
-    told = draw.choice(NAMING).format(said)
-    thought = [told, *weigh(options, letter)[: number + 1]]
-    asides = [draw.choice(ASIDES).format(draw.choice(options).casefold()) for _ in range(draw.randrange(3))]
-    conclusion = draw.choice(wording()["conclusion"]).format(answer=f"{letter}, {said}")
-    dialect = DIALECTS[draw.choices(("think", "boxed"), (4, 1))[0]]
-    prompt = dialect.prompt(f"{told} Which one is it?", options, "reasoning")
-    return prompt, dialect.target(letter, "reasoning", " ".join([*asides, *thought, conclusion]))
+    answer = draw.choice(options)
+    told = draw.choice(NAMING).format(answer.casefold())
+    return Puzzle([option.casefold() for option in options], "Which is it?", [told], answer, options, [told])
 
 
 def corpus_words(studies: Iterable[Study]) -> list[str]:
@@ -201,9 +232,24 @@ def draw_drills(
     batch_size: int,
     draw: random.Random,
 ) -> Iterator[list[Lesson]]:
-    """Batches of lessons of two turns each that `make` gives, without end."""
+    """Batches of lessons of two drills each, which `make` gives, without end."""
     while True:
-        yield [([], [make(words, draw), make(words, draw)]) for _ in range(batch_size)]
+        drills = [([], [make(words, draw), make(words, draw)]) for _ in range(4 * batch_size)]
+        yield from batches_by_length(drills, batch_size, draw)
+
+
+def batches_by_length(lessons: list[Lesson], batch_size: int, draw: random.Random) -> Iterator[list[Lesson]]:
+    """The lessons in batches of like length, so that little is spent on padding, in mixed order."""
+
+    def length(lesson: Lesson) -> int:
+        replies = [[(reply, True)] if isinstance(reply, str) else reply for _, reply in lesson[1]]
+        return sum(len(question) for question, _ in lesson[1]) + sum(
+            len(text) for reply in replies for text, _ in reply
+        )
+
+    ordered = sorted(lessons, key=length)
+    batches = [ordered[at : at + batch_size] for at in range(0, len(ordered), batch_size)]
+    yield from draw.sample(batches, len(batches))
 
 
 def draw_copies(vocabulary: range, batch_size: int, draw: random.Random) -> Iterator[dict[str, torch.Tensor]]:

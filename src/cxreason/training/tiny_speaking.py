@@ -1,188 +1,202 @@
-"""The tiny base model learns to speak: to say what is there and what is not, to compare, choose and point.
+"""The tiny base model learns to speak of what it sees: finding by finding, of two images, and of places.
 
 Each example is a conversation of several turns about one examination, as general vision-language models are
-taught: the image is read once and asked about often, so that most tokens teach something.
+taught: the images are read once and asked about often, so that most tokens teach something. What is said of a
+finding begins with its name, as in the chains of mining, and nothing is asked that the benchmark asks.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
-from string import ascii_uppercase
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from cxreason.answers import DIALECTS
+from cxreason.answers import boxes
 from cxreason.answers.conversation import SYSTEM_PROMPT
-from cxreason.mining.rules import ZONES, Evidence, Step, gather, phrase_or_none, tell
+from cxreason.mining.rules import Evidence, Step, compare, gather, state
 from cxreason.progress import progress
-from cxreason.records import Mode, Study
-from cxreason.text import observe
-from cxreason.text.ontology import NO_FINDING, main_finding
-from cxreason.training.tiny_drills import Lesson, Turn
+from cxreason.records import Study
+from cxreason.tasks.radrbench import COURSES
+from cxreason.text.ontology import FINDINGS, implies
+from cxreason.training.tiny_drills import Lesson, Segment, Turn, batches_by_length
 
 if TYPE_CHECKING:
     import torch
 
-Segment = tuple[str, bool]
-"""A piece of a rendered conversation, and whether the loss is taken on it."""
+    from cxreason.training.tiny_seeing import Pictures
+
+CALLS = ("Take {} in turn.", "Go through {}.", "One by one: {}.", "Say of each: {}.", "Look for {}.")
+ASKED = ("What about {}?", "Tell of {}.", "How is it with {}?", "Look at the image for {}.")
+COURSE = ("How has the {} changed?", "What became of the {}?", "Compare the {}.")
+WHERE = ("Where is the {}?", "Point at the {}.", "Mark the {}.")
 
 
-def lesson(study: Study, prior: Study | None, draw: random.Random) -> tuple[list[Study], list[Turn]]:
-    """A conversation about one study, or about a study and its prior: what is shown, and the turns.
+class Rota:
+    """Chooses studies, and findings to call for them, so that every finding is there as often as not.
 
-    What needs the image most comes first; later turns may lean on what was said before.
+    Else a small model learns how common each finding is, says that, and never learns to look. Three studies
+    in four are drawn for a finding that they have. Of what is commoner there than not, or the reverse, some
+    is not called.
     """
-    if prior is not None and draw.random() < 0.6:
-        turns = [_compare(study, prior, finding) for finding in sorted(study.changes)]
-        draw.shuffle(turns)
-        return [prior, study], turns or [_describe(study)]
-    names = [name for name in study.labels if name != NO_FINDING]
-    there = [name for name in names if study.labels[name]]
-    first = {*draw.sample(there, min(2, len(there))), *draw.sample(names, draw.choice((2, 3, 8)))}
-    rest = [name for name in names if name not in first]
-    turns = [_look(study, sorted(first), draw)]
-    if rest and draw.random() < 0.5:
-        turns.append(_look(study, rest, draw))
-    choice = _choose(study, draw) if draw.random() < 0.4 else None
-    if choice:
-        turns.append(choice)
-    if draw.random() < 0.15:
-        turns.append(_describe(study))
-    return [study], turns
+
+    def __init__(self, studies: Sequence[Study], draw: random.Random) -> None:
+        self.studies, self.draw = studies, draw
+        self.having = {name: [one for one in studies if one.labels.get(name) == 1] for name in FINDINGS}
+        self.having = {name: having for name, having in self.having.items() if having}
+        self.odds = {name: self._odds(name) for name in FINDINGS}
+
+    def _odds(self, name: str) -> float:
+        there = len(self.having.get(name, ())) / len(self.studies)
+        beside = [
+            sum(one.labels.get(name) == 1 for one in having) / len(having) for having in self.having.values()
+        ]
+        there = 0.25 * there + 0.75 * sum(beside) / max(1, len(beside))
+        return max(there, 0.01) / max(1 - there, 0.01)
+
+    def _calls(self, name: str, status: int) -> bool:
+        return self.draw.random() < (1 / self.odds[name] if status else self.odds[name])
+
+    def study(self) -> Study:
+        """The next study to talk about."""
+        if self.having and self.draw.random() < 0.75:
+            return self.draw.choice(self.having[self.draw.choice(list(self.having))])
+        return self.draw.choice(self.studies)
+
+    def findings(self, study: Study) -> list[str]:
+        """The findings to call for a study, one to eight, in any order; none is uncertain."""
+        known = [name for name in FINDINGS if study.labels.get(name) in (0, 1)]
+        called = [name for name in known if self._calls(name, study.labels[name])] or [
+            self.draw.choice(known)
+        ]
+        self.draw.shuffle(called)
+        return called[:8]
 
 
-def roll_call(study: Study, prior: Study | None, draw: random.Random) -> tuple[list[Study], list[Turn]]:
-    """A conversation about one study in which findings are called by name and answered one by one.
+def lesson(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
+    """A conversation about one study, or about a study and its prior.
 
-    Half of those called are there, where that many are, so that each answer hangs on the name and the image.
-    With a prior the conversation is sometimes about what changed, as in `lesson`.
+    Returns the images that are shown, each as study id and number, and the turns.
     """
-    if prior is not None and draw.random() < 0.4:
-        return lesson(study, prior, draw)
-    names = [name for name in study.labels if name != NO_FINDING]
-    there = [name for name in names if study.labels[name]]
-    gone = [name for name in names if not study.labels[name]]
+    draw = rota.draw
+    if prior is not None and draw.random() < 0.5:
+        turns = [_compare(study, prior, finding, draw) for finding in _compared(study, prior, draw)]
+        if turns:
+            return [(prior.id, 0), (study.id, 0)], turns
     turns = []
     for _ in range(2):
-        called = draw.sample(there, min(3, len(there)))
-        called += draw.sample(gone, min(max(2, len(called)), len(gone)))
-        turns.append(_call(study, draw.sample(called, len(called)), draw))
-    for _ in range(4):
-        turns.append(_ask(study, draw.choice(there if there and draw.random() < 0.5 else gone), draw))
+        called = rota.findings(study)
+        cut = draw.randint(1, 4)
+        turns += [_call(study, part, draw) for part in (called[:cut], called[cut:]) if part]
+    there = [name for name in FINDINGS if study.labels.get(name) == 1]
+    if there and draw.random() < 0.35:
+        turns.append(_point(study, draw.choice(there), draw))
+    if draw.random() < 0.2 or not turns:
+        turns.append(("Describe this chest X-ray.", study.findings or study.impression))
     draw.shuffle(turns)
-    return [study], turns
+    return _images(study), turns
 
 
-CALLS = ("Take {} in turn.", "Go through {}.", "One by one: {}.", "Say of each: {}.")
-ASKED = ("What about {}?", "Tell of {}.", "How is it with {}?", "Look at the image for {}.", "{}, yes or no?")
-REPLIED = ("", "This is about {}. ", "Of {}: ", "The word is {}. ", "{} is asked for. ", "To look for: {}. ")
+def glance(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
+    """An image and which findings are there, half of those that are not among them; nothing is asked, and
+    nothing is said of side or size: as many looks at the image as fit into as few tokens."""
+    there = [name for name in FINDINGS if study.labels.get(name) == 1]
+    gone = [name for name in FINDINGS if study.labels.get(name) == 0 and rota.draw.random() < 0.5]
+    named = [Evidence(name, "present" if name in there else "absent") for name in there + gone]
+    return _images(study), [("", _seen(rota.draw.sample(named, len(named))))]
+
+
+def look(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
+    """A conversation in which findings are named without being asked for: only what is said of them is
+    learnt, so that all of it hangs on the image."""
+    names = rota.findings(study)
+    evidence = gather([Step(name, "") for name in names], study.report)
+    return _images(study), [("Look at the image.", _seen([evidence[name] for name in names]))]
+
+
+def _seen(evidence: Sequence[Evidence]) -> list[Segment]:
+    """What is seen of some findings; their names are given, and what comes after them is learnt."""
+    said: list[Segment] = []
+    for number, one in enumerate(evidence):
+        verb = " are " if " are " in state(one) else " is "
+        named, _, seen = state(one).partition(verb)
+        said += [(f"{' ' if number else ''}{named}", False), (verb + seen, True)]
+    return said
+
+
+def _images(study: Study) -> list[tuple[str, int]]:
+    return [(study.id, number) for number in range(len(study.images))]
 
 
 def _call(study: Study, names: Sequence[str], draw: random.Random) -> Turn:
     evidence = gather([Step(name, "") for name in names], study.report)
-    replies = [f"{name}? {_evidence_and_verdict(study, name, evidence, draw)}" for name in names]
-    return draw.choice(CALLS).format(", ".join(names)), " ".join(replies)
+    question = draw.choice(ASKED if len(names) == 1 else CALLS).format(", ".join(names))
+    return question, " ".join(state(evidence[name]) for name in names)
 
 
-def _ask(study: Study, name: str, draw: random.Random) -> Turn:
-    evidence = gather([Step(name, "")], study.report)
-    reply = draw.choice(REPLIED).format(name) + _evidence_and_verdict(study, name, evidence, draw)
-    return draw.choice(ASKED).format(name), reply
+def _compared(study: Study, prior: Study, draw: random.Random) -> list[str]:
+    """Up to four findings whose course is known and of which both reports are certain."""
+    known = [name for name in FINDINGS if study.changes.get(name) in COURSES]
+    steps = [Step(name, "") for name in known]
+    both = (gather(steps, prior.report), gather(steps, study.report))
+    known = [name for name in known if all(one[name].status != "uncertain" for one in both)]
+    return draw.sample(known, min(4, len(known)))
 
 
-def _evidence_and_verdict(study: Study, name: str, evidence: dict[str, Evidence], draw: random.Random) -> str:
-    return f"{' '.join(tell([name], evidence, draw))} {'Yes' if study.labels[name] else 'No'}."
-
-
-def _describe(study: Study) -> Turn:
-    return "Describe this chest X-ray.", study.findings
-
-
-def _look(study: Study, names: Sequence[str], draw: random.Random) -> Turn:
-    """Some findings, seen or not, in the words that mining uses: each word depends on the image."""
-    order = draw.sample(names, len(names))
-    evidence = gather([Step(name, "") for name in order], study.report)
-    return f"Look for {', '.join(order)}.", " ".join(tell(order, evidence, draw))
-
-
-def _choose(study: Study, draw: random.Random) -> Turn | None:
-    """A choice about the side, size or zone of a finding, with a thought before it or without.
-
-    It teaches tags and to answer what was just said, and asks nothing that the benchmark asks.
-    """
-    seen = [item for item in observe(study.findings) if item.status == "present"]
-    kinds = []
-    for item in seen:
-        finding = main_finding(item.finding)
-        if not finding:
-            continue
-        zone = next((word for word in ZONES if word in item.location), "")
-        kinds += [
-            (f"On which side is the {finding}?", finding, item.side, ["left", "right", "both"]),
-            (f"How severe is the {finding}?", finding, item.severity, ["mild", "moderate", "severe"]),
-            (f"In which zone is the {finding}?", finding, zone, list(ZONES)),
-        ]
-    kinds = [kind for kind in kinds if kind[2] in kind[3]]
-    if not kinds:
-        return None
-    question, finding, answer, options = draw.choice(kinds)
-    draw.shuffle(options)
-    letter = ascii_uppercase[options.index(answer)]
-    mode: Mode = draw.choice(("reasoning", "direct"))
-    evidence = gather([Step(finding, "")], study.report)
-    thought = f"{tell([finding], evidence, draw)[0]} So the answer is {letter}, {answer}."
-    dialect = DIALECTS["think"]
-    return dialect.prompt(question, options, mode), dialect.target(letter, mode, thought)
-
-
-def _compare(study: Study, prior: Study, finding: str) -> Turn:
+def _compare(study: Study, prior: Study, finding: str, draw: random.Random) -> Turn:
     steps = [Step(finding, "")]
     before, now = gather(steps, prior.report)[finding], gather(steps, study.report)[finding]
-    said = f"First {phrase_or_none(before)}, now {phrase_or_none(now)}: {study.changes[finding]}."
-    return f"How has the {finding} changed?", said
+    said = [*compare(before, now), f"The {finding} is {COURSES[study.changes[finding]]}."]
+    return draw.choice(COURSE).format(finding), " ".join(said)
+
+
+def _point(study: Study, finding: str, draw: random.Random) -> Turn:
+    """The boxes of a finding on the first image, at most two."""
+    places = [box for box in study.boxes if box.image == 0 and implies(box.label, finding)]
+    places.sort(key=lambda box: (box.x1, box.y1))
+    return draw.choice(WHERE).format(finding), boxes.write(places[:2], name=finding)
 
 
 def render(num_images: int, turns: Sequence[Turn], num_marks: int) -> list[Segment]:
-    """A conversation in the form of the chat template, with `num_marks` image tokens for each image."""
+    """A conversation in the form of the chat template, with `num_marks` image tokens for each image. What
+    is said unasked has no form: the image, and what is said."""
     image = f"<|vision_start|>{'<|image_pad|>' * num_marks}<|vision_end|>"
+    if not turns[0][0]:
+        return [(image * num_images, False), *turns[0][1]]
     segments: list[Segment] = [(f"<|im_start|>system\n{SYSTEM_PROMPT}<|im_end|>\n", False)]
     for number, (question, reply) in enumerate(turns):
         shown = image * num_images if number == 0 else ""
         segments.append((f"<|im_start|>user\n{shown}{question}<|im_end|>\n<|im_start|>assistant\n", False))
-        segments.append((f"{reply}<|im_end|>\n", True))
+        segments += [(reply, True)] if isinstance(reply, str) else reply
+        segments.append(("<|im_end|>\n", True))
     return segments
 
 
-def draw_batches(
-    make: Callable[[Study, Study | None, random.Random], tuple[list[Study], list[Turn]]],
-    studies: Sequence[Study],
+def draw_lessons(
+    make: Callable[[Study, Study | None, Rota], tuple[list[tuple[str, int]], list[Turn]]],
+    rota: Rota,
+    row_of: Mapping[tuple[str, int], int],
     batch_size: int,
-    draw: random.Random,
 ) -> Iterator[list[Lesson]]:
-    """Batches of lessons that `make` gives, without end; four batches are drawn together, and share out
-    their lessons by length."""
-    row_of = {study.id: number for number, study in enumerate(studies)}
+    """Batches of lessons that `make` gives, without end. `row_of` says where an image stands among the
+    pictures."""
+    by_id = {study.id: study for study in rota.studies}
     while True:
         lessons: list[Lesson] = []
-        while len(lessons) < 4 * batch_size:
-            study = draw.choice(studies)
-            if study.labels[NO_FINDING] and draw.random() < 0.6:
-                continue  # a normal image teaches what is said, and little of what is seen
-            prior = studies[row_of[study.prior_id]] if study.prior_id else None
-            shown, turns = make(study, prior, draw)
-            lessons.append(([row_of[item.id] for item in shown], turns))
-        lessons.sort(key=lambda one: sum(len(text) for turn in one[1] for text in turn))
-        batches = [lessons[at : at + batch_size] for at in range(0, len(lessons), batch_size)]
-        draw.shuffle(batches)
-        yield from batches
+        for _ in range(4 * batch_size):
+            study = rota.study()
+            shown, turns = make(study, by_id.get(study.prior_id), rota)
+            lessons.append(([row_of[image] for image in shown], turns))
+        yield from batches_by_length(lessons, batch_size, rota.draw)
 
 
-def make_batch(lessons: Sequence[Lesson], pixels: torch.Tensor, tokenizer: Any) -> dict[str, Any]:
-    """Model inputs of several conversations; `lessons` names the shown images by their row in `pixels`."""
+def make_batch(lessons: Sequence[Lesson], pictures: Pictures, tokenizer: Any) -> dict[str, Any]:
+    """Model inputs of several conversations; `lessons` names the shown images by their row in `pictures`."""
     import torch
 
-    num_marks, side = pixels.shape[1] // 4, int(pixels.shape[1] ** 0.5)
+    side = pictures.side
+    num_marks = side * side // 4
     rows, labels = [], []
     for shown, turns in lessons:
         ids: list[int] = []
@@ -197,12 +211,14 @@ def make_batch(lessons: Sequence[Lesson], pixels: torch.Tensor, tokenizer: Any) 
     input_ids = pad(rows, batch_first=True, padding_value=tokenizer.pad_token_id)
     images = [row for shown, _ in lessons for row in shown]
     image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
-    shown_images = {
-        "pixel_values": pixels[images].float().flatten(0, 1),
-        "image_grid_thw": torch.tensor([[1, side, side]] * len(images)),
-    }
+    shown_images = {}
+    if images:
+        shown_images = {
+            "pixel_values": pictures.patches(images),
+            "image_grid_thw": torch.tensor([[1, side, side]] * len(images)),
+        }
     return {
-        **(shown_images if images else {}),
+        **shown_images,
         "input_ids": input_ids,
         "labels": pad(labels, batch_first=True, padding_value=-100),
         "attention_mask": pad([torch.ones_like(row) for row in rows], batch_first=True),
@@ -225,24 +241,22 @@ def train_language(
     model.train()
     loss = torch.zeros(())
     for step, batch in zip(progress(steps, what), batches, strict=False):
-        loss = model(**batch).loss
+        loss = model(**{name: part.to(model.device) for name, part in batch.items()}).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        if step % 20 < 3:
+        if step % 20 < 4:
             logging.info("%s step %d: loss %.4f", what, step, loss.item())
     return loss.item()
 
 
-def take_turns(first: Iterator[Any], second: Iterator[Any]) -> Iterator[Any]:
-    """One from the first, one from the second, and so on.
+def take_turns(*sources: Iterator[Any]) -> Iterator[Any]:
+    """One from each source in turn; a source that stands there twice gives twice as many.
 
     >>> from itertools import islice, repeat
     >>> list(islice(take_turns(repeat("a"), repeat("b")), 4))
     ['a', 'b', 'a', 'b']
     """
-    while True:
-        yield next(first)
-        yield next(second)
+    return (next(source) for source in cycle(sources))
