@@ -203,20 +203,6 @@ def _grade(evidence: Evidence) -> int | None:
     return max(known, default=None)
 
 
-def tell(names: Sequence[str], evidence: dict[str, Evidence], rng: Random) -> list[str]:
-    """What is seen of some findings, in sentences: those present one by one, those absent together."""
-    seen = [
-        _one_of("evidence.present", rng).format(phrase=phrase)
-        for name in names
-        if evidence[name].status == "present"
-        for phrase in phrases(evidence[name])
-    ]
-    gone = _listed([name for name in names if evidence[name].status == "absent"], "or")
-    if gone:
-        seen.append(_one_of("evidence.absent", rng).format(phrase=gone))
-    return seen
-
-
 def state(evidence: Evidence) -> str:
     """What is seen of one finding, its name first: the word that decides comes right after the name.
 
@@ -322,36 +308,6 @@ def _kept(now: Observation, earlier: Sequence[Observation]) -> Observation:
     return now._replace(severity=severity, side=side)
 
 
-def phrase_or_none(evidence: Evidence) -> str:
-    """A finding as one noun phrase, also where it is absent."""
-    if evidence.status == "present":
-        return " and ".join(phrases(evidence))
-    # Not "no effusion": held against both reports, that would be contradicted by the one that has it.
-    return "none"
-
-
-def phrases(evidence: Evidence) -> list[str]:
-    """A present finding as noun phrases with severity, side and zone, one per place it is seen at."""
-    return [_phrase(one) for one in evidence.seen[:2]]
-
-
-def _phrase(seen: Observation) -> str:
-    form = wording()["findings"][seen.finding]
-    severity = wording()["scales"][form["scale"]].get(seen.severity, "") if "scale" in form else ""
-    side = ("bilateral" if seen.side == "both" else seen.side) if form.get("side") else ""
-    zone = _zone(seen) if form.get("zone") else ""
-    if zone:
-        # "the left lower lung", and for both sides "both lower lungs"
-        lung = {"bilateral": f"both {zone} lungs", "": f"the {zone} lung"}.get(
-            side, f"the {side} {zone} lung"
-        )
-        words = [severity, _noun(seen.finding), "in", lung]
-    else:
-        words = [severity, side, _noun(seen.finding)]
-    text = " ".join(word for word in words if word)
-    return f"{form['article']} {text}" if "article" in form and side != "bilateral" else text
-
-
 def _distinct(seen: Sequence[Observation]) -> list[Observation]:
     """One observation per side and zone, the one that says most; vaguer ones beside it add nothing."""
     kept: list[Observation] = []
@@ -399,11 +355,6 @@ def _named(text: str) -> list[str]:
 
 def _noun(finding: str) -> str:
     return wording()["findings"][finding].get("noun", finding)
-
-
-def _listed(findings: Sequence[str], last: str) -> str:
-    *first, end = [_noun(finding) for finding in findings] or [""]
-    return f"{', '.join(first)} {last} {end}" if first else end
 
 
 def _one_of(slot: str, rng: Random) -> str:
