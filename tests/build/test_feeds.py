@@ -215,6 +215,7 @@ def test_a_folder_says_which_datasets_it_holds_and_what_they_feed(data):
     assert told["holds"]["files/"] == 1
     shown = build(recipe(data, Path("nowhere"), "findings"), dry_run=True)
     assert shown["held"] == {"mimic-cxr": ["findings"]}
+    assert shown["holds"]["mimic-cxr"]["mimic-cxr-2.0.0-chexpert.csv.gz"] == NUM_STUDIES
     assert shown["example"]["task"] == "findings"
     assert not Path("nowhere").exists()
 

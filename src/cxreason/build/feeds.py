@@ -184,12 +184,16 @@ def _counts(
 
 
 def _preview(recipe: BuildRecipe, held: list[str], missing: list[str]) -> dict[str, Any]:
-    """What the folders hold and which tasks it feeds, and one sample of the first study that offers any."""
+    """What the folders hold, how much, and which tasks it feeds; one sample of the first study with any."""
+    from cxreason.datasets import held as held_in
     from cxreason.datasets import read
+    from cxreason.datasets.contents import contents
     from cxreason.tasks import samples
 
+    places = {name: place for folder in reversed(recipe.folders) for name, place in held_in(folder).items()}
     fed = {name: [feed.task for feed in recipe.feeds if feed.dataset == name] for name in held}
-    shown: dict[str, Any] = {"held": fed, "not_held": missing, "example": None}
+    holds = {name: contents(places[name]) for name in held}
+    shown: dict[str, Any] = {"held": fed, "holds": holds, "not_held": missing, "example": None}
     for name, tasks in fed.items():
         for study, _ in zip(read(name, recipe.folders), range(200), strict=False):
             for task in filter(_can_be_asked_alone, tasks):
