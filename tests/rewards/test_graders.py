@@ -3,10 +3,9 @@
 import pytest
 
 from cxreason.errors import UserError
+from cxreason.evaluation.backends.pipe import Failed
 from cxreason.rewards.answer import AnswerReward
 from cxreason.rewards.graders import BACKENDS_OF, BackendGrader, chosen, report_worth
-
-Failed = pytest.importorskip("cxreason.evaluation.backends.pipe").Failed
 
 
 def reader(name, calls=None):

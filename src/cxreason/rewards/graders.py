@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from cxreason.errors import UserError
@@ -87,8 +86,6 @@ class BackendGrader:
 
 def installed(metric: str) -> bool:
     """Whether all backends of a metric are installed on this machine."""
-    if find_spec("cxreason.evaluation.backends") is None:
-        return False
     from cxreason.evaluation.backends.places import is_installed
 
     return all(is_installed(name) for name in BACKENDS_OF[metric])
