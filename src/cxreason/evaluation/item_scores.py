@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cxreason.answers import boxes as box_answer
 from cxreason.answers import score as score_answer
@@ -122,7 +122,7 @@ def given_rows(
 
 
 def part_rows(
-    prediction: Prediction, sample: Sample, parts: dict[str, Sequence[float]], reason: str
+    prediction: Prediction, sample: Sample, parts: Mapping[str, Sequence[float]], reason: str
 ) -> Iterator[Score]:
     """Rows of what a prediction adds to metrics of the whole set, found out elsewhere."""
     row = _row(prediction, sample, reason=reason, flagged=bool(prediction.problem))

@@ -196,7 +196,9 @@ def _radcliq_rows(rows: Iterable[Score], pairs: Sequence[Item]) -> Iterator[Scor
             if empty
             else ", ".join(f"{name} {number:.4f}" for name, number in zip(FEATURES, known, strict=True))
         )
-        found = {metric: None if empty else radcliq(*known, version) for metric, version in RADCLIQ.items()}
+        found = {
+            metric: None if empty else radcliq(*known, version=version) for metric, version in RADCLIQ.items()
+        }
         yield from given_rows(
             prediction, sample, found, reason, flagged=any(row.flagged for row in own.values())
         )

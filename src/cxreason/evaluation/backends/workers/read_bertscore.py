@@ -5,6 +5,8 @@ it is one forward pass, so it stands here. Tokens of one layer, unit length; [CL
 carry no weight; no idf. Equal texts are embedded once in a batch.
 """
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import sys

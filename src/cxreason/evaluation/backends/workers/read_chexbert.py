@@ -4,6 +4,8 @@ The model is BERT-base with a linear head for each label on the raw last-layer [
 (blank, positive, negative, uncertain), "No Finding" has two. Keys of the checkpoint begin with `module.`.
 """
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import sys

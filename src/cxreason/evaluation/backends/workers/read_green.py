@@ -4,6 +4,8 @@ The package's own parser gives 0 for silence and 1 for a missing section, so onl
 are matched to the pairs by both texts, because the package may gather them in another order.
 """
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import sys

@@ -4,6 +4,8 @@ The package answers by position, leaves a graph out where it thinks a text empty
 texts go in one list without empty ones and come back by their number. Equal texts are read once.
 """
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import sys

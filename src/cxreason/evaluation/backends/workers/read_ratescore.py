@@ -5,6 +5,8 @@ wrong; it gives 0.5 where a text has no entity; and it takes a GPU for granted. 
 and what the entities are worth is for others to say.
 """
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import sys
