@@ -68,9 +68,11 @@ class AnswerReward:
             )
         ]
 
-    def _graded(self, kind: Sequence[str], said: Sequence[str], gold: Sequence[str]) -> dict[int, float]:
-        """Row -> what its grader says; silence is worth nothing and is not graded."""
-        worth: dict[int, float] = {}
+    def _graded(
+        self, kind: Sequence[str], said: Sequence[str], gold: Sequence[str]
+    ) -> dict[int, float | None]:
+        """Row -> what its grader says, None where it cannot; silence is worth nothing and is not graded."""
+        worth: dict[int, float | None] = {}
         for name, grader in self.graders.items():
             rows = [number for number, one in enumerate(kind) if one == name and said[number].strip()]
             if rows:
