@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -135,7 +135,7 @@ async def _refusal(
     return CallFailed(f"status {status}: {words}")
 
 
-async def _lines(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _lines(parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """The lines of a body that comes in parts, without their ends."""
     rest = b""
     async for part in parts:

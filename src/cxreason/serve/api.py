@@ -23,7 +23,9 @@ from cxreason.serve.work import Work, attended
 
 api = APIRouter(prefix="/api")
 
-EVENT_STREAM = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}
 
 
 class AskRequest(BaseModel):

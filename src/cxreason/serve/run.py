@@ -94,7 +94,7 @@ def _engine(model: str, name: str, max_pixels: int | None) -> Any:
             raise ServeError(f"{model}: which model? Add --name with the model's name on that server.")
         from cxreason.settings import ServerSettings
 
-        return EndpointEngine(ServerSettings(url=model), name)
+        return EndpointEngine(ServerSettings.model_validate({"url": model}), name)
     from cxreason.inference.transformers import TransformersEngine
 
     loaded = TransformersEngine(model, max_new_tokens=DEFAULT_TOKENS, max_pixels=max_pixels)
