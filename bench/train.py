@@ -4,8 +4,8 @@
     python bench/train.py grpo                    seconds/step of GRPO with one trivial reward
     python bench/train.py grpo --same-rollouts    the same where `model.generate` writes both: our overhead
 
-A bare script is what TRL's examples do: rows with files of images, TRL's own collator, nothing prepared. With
-a GPU at hand the model's floating-point operations and the share of the card's peak stand beside each figure.
+A bare script is what TRL's examples do: rows with files of images, TRL's own collator, nothing prepared.
+Tokens, operations and the share of a GPU's peak are `bench/train_gpu.py`'s.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TRAINER = {
         "per_device_train_batch_size": 32,
         "steps_per_generation": 1,
         "num_generations": 8,
-        "max_completion_length": 96,
+        "max_completion_length": 48,
         "learning_rate": 6e-5,
         "beta": 0.001,
         "temperature": 1.0,
