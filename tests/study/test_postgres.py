@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import uuid
 from pathlib import Path
@@ -25,7 +26,7 @@ def program(name: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def url():
     """CXREASON_TEST_POSTGRES, or a server of our own in a folder; skipped where there is none."""
     if "CXREASON_TEST_POSTGRES" in os.environ:
         yield os.environ["CXREASON_TEST_POSTGRES"]
@@ -34,17 +35,17 @@ def url(tmp_path_factory):
     initdb, pg_ctl = program("initdb"), program("pg_ctl")
     if initdb is None or pg_ctl is None:
         pytest.skip("there is no PostgreSQL here")
-    folder = tmp_path_factory.mktemp("postgres")
-    # PostgreSQL refuses to run as root; most machines that have it have its user.
+    # PostgreSQL refuses to run as root; most machines that have it have its user, who may not enter the
+    # folders of pytest. And the path of a socket has to be short.
+    folder = Path(tempfile.mkdtemp(prefix="cxreason-"))
     who: dict = {}
     if os.geteuid() == 0:
         try:
             who = {"user": "postgres"}
             shutil.chown(folder, "postgres")
         except LookupError:
+            shutil.rmtree(folder)
             pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-        for above in (folder.parent, folder.parent.parent):
-            above.chmod(0o755)
     data = str(folder / "data")
     subprocess.run(
         [initdb, "-D", data, "-A", "trust", "-U", "study", "--no-sync"],
@@ -58,6 +59,7 @@ def url(tmp_path_factory):
     yield f"postgresql+psycopg://study@/postgres?host={folder}"
     stop = [pg_ctl, "-D", data, "-m", "immediate", "stop"]
     subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, **who)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
