@@ -89,7 +89,7 @@ def test_a_head_that_scores_replies_alone_gives_the_same_loss_and_gradients(monk
         out.loss.backward()
         return out.loss.detach(), out.entropy.detach(), model.lm_head.weight.grad.clone()
 
-    monkeypatch.setattr(utils, "_use_triton", utils._use_triton)
+    monkeypatch.setattr(utils, "_use_triton", lambda device: False)  # as TRL has it on a CPU
     before = results()
     quick.score_replies_only()
     for one, other in zip(before, results(), strict=True):

@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
-from test_pixels import RAMP, dicom
+from test_film_values import RAMP, dicom
 
 from cxreason.imaging.read import ImageError
 from cxreason.viewer.pixels import decode, pixels_of
