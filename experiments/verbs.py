@@ -16,7 +16,7 @@ from cxreason.evaluation.habits import habits, trace_change
 from cxreason.evaluation.radrscore import factuality
 from cxreason.inference.predict import shown_samples
 from cxreason.recipes import PredictRecipe, load
-from cxreason.records import Prediction, Sample, Score, content_id
+from cxreason.records import Prediction, Sample, Score, content_id, score_of
 from cxreason.runs import Run, read
 from cxreason.training.data import read_samples
 
@@ -137,13 +137,4 @@ def _measured(
 
 
 def _row(item: Prediction, sample: Sample, name: str, value: float | None) -> Score:
-    return Score(
-        id=content_id(item.id, name),
-        prediction_id=item.id,
-        sample_id=sample.id,
-        patient_id=sample.patient_id,
-        dataset=sample.dataset,
-        task=sample.task,
-        metric=name,
-        value=value,
-    )
+    return score_of(item, sample, id=content_id(item.id, name), metric=name, value=value)

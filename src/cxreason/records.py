@@ -289,6 +289,25 @@ class Score:
     """What such a metric keeps apart, such as the finding whose boxes are counted."""
 
 
+def score_of(
+    prediction: Prediction, sample: Sample, *, metric: str, value: float | None, **more: Any
+) -> Score:
+    """A score of a prediction: whose it is follows from its sample. `more` are the other fields, with `id`.
+
+    score_of(prediction, sample, id=..., metric="accuracy", value=1.0)
+    """
+    return Score(
+        prediction_id=prediction.id,
+        sample_id=sample.id,
+        patient_id=sample.patient_id,
+        dataset=sample.dataset,
+        task=sample.task,
+        metric=metric,
+        value=value,
+        **more,
+    )
+
+
 def changed(record: Record, **fields: Any) -> Record:
     """A record with other values in some fields: `dataclasses.replace` at a tenth of its price.
 

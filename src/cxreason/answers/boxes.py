@@ -74,7 +74,7 @@ def places(value: str) -> list[Box]:
     0.12
     """
     found, _ = _read(value)
-    return [Box(name, *(number / 100 for number in place)) for name, place in found]
+    return [Box(name, x1 / 100, y1 / 100, x2 / 100, y2 / 100) for name, (x1, y1, x2, y2) in found]
 
 
 def _read(text: str) -> tuple[list[tuple[str, Corners]], set[str]]:

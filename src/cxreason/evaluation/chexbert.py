@@ -15,22 +15,9 @@ from typing import Literal
 
 import numpy as np
 
-LABELS = (
-    "Enlarged Cardiomediastinum",
-    "Cardiomegaly",
-    "Lung Opacity",
-    "Lung Lesion",
-    "Edema",
-    "Consolidation",
-    "Pneumonia",
-    "Atelectasis",
-    "Pneumothorax",
-    "Pleural Effusion",
-    "Pleural Other",
-    "Fracture",
-    "Support Devices",
-    "No Finding",
-)
+from cxreason.text.ontology import FINDINGS, NO_FINDING
+
+LABELS = tuple(name.title() for name in (*FINDINGS, NO_FINDING))
 TOP_5 = (1, 4, 5, 7, 9)
 """Cardiomegaly, Edema, Consolidation, Atelectasis and Pleural Effusion in `LABELS`."""
 

@@ -13,7 +13,7 @@ from cxreason.evaluation.metrics import ANSWER_METRIC
 from cxreason.evaluation.radrscore import RadRScore, entity_factuality, radrscore
 from cxreason.evaluation.report_scores import report_parts, report_scores
 from cxreason.imaging.boxes import Corners, corners, to_hundred
-from cxreason.records import Prediction, Sample, Score, changed, text_id
+from cxreason.records import Prediction, Sample, Score, changed, score_of, text_id
 
 HIT = 0.5
 """An overlap from here on counts as found (CheXOne)."""
@@ -132,20 +132,8 @@ def part_rows(
 
 def _row(prediction: Prediction, sample: Sample, *, reason: str, flagged: bool) -> Score:
     """A score of this prediction that has yet to get a metric and a value."""
-    return Score(
-        id="",
-        prediction_id=prediction.id,
-        sample_id=sample.id,
-        patient_id=sample.patient_id,
-        dataset=sample.dataset,
-        task=sample.task,
-        metric="",
-        value=None,
-        reason=reason,
-        flagged=flagged,
-        model=prediction.model,
-        mode=prediction.mode,
-    )
+    about = {"reason": reason, "flagged": flagged, "model": prediction.model, "mode": prediction.mode}
+    return score_of(prediction, sample, id="", metric="", value=None, **about)
 
 
 def _of(row: Score, metric: str, value: float | None) -> Score:

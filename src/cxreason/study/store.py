@@ -176,16 +176,7 @@ class Store:
         if row is None or (reader is not None and row.reader != reader):
             return None
         found = connection.execute(select(events).where(events.c.assignment == id).order_by(events.c.seq))
-        return Reading(
-            row.id,
-            row.reader,
-            row.position,
-            row.part,
-            row.arm,
-            row.case_id,
-            row.left_text,
-            tuple(recorded(one) for one in found),
-        )
+        return _reading_of(row, [recorded(one) for one in found])
 
     # Recording
 
@@ -300,19 +291,13 @@ class Store:
             found: dict[str, list[Recorded]] = {row.id: [] for row in rows}
             for one in connection.execute(select(events).order_by(events.c.seq)):
                 found[one.assignment].append(recorded(one))
-        return [
-            Reading(
-                row.id,
-                row.reader,
-                row.position,
-                row.part,
-                row.arm,
-                row.case_id,
-                row.left_text,
-                tuple(found[row.id]),
-            )
-            for row in rows
-        ]
+        return [_reading_of(row, found[row.id]) for row in rows]
+
+
+def _reading_of(row: Any, told: Sequence[Recorded]) -> Reading:
+    """A reading from its row among the assignments."""
+    own = (row.id, row.reader, row.position, row.part, row.arm, row.case_id, row.left_text)
+    return Reading(*own, tuple(told))
 
 
 class ForeignEvent(Exception):

@@ -27,7 +27,7 @@ import numpy as np
 from cxreason.build import relocate
 from cxreason.errors import UserError
 from cxreason.recipes import SelectRecipe
-from cxreason.records import Prediction, Sample, Score, content_id, to_row
+from cxreason.records import Prediction, Sample, Score, content_id, score_of, to_row
 from cxreason.rewards import functions
 from cxreason.rewards.graders import chosen
 from cxreason.rows import write_parquet, write_text
@@ -191,16 +191,7 @@ def _measure(
 
 
 def _row(metric: str, value: float, item: Prediction, sample: Sample) -> Score:
-    return Score(
-        id=content_id(sample.id, metric),
-        prediction_id=item.id,
-        sample_id=sample.id,
-        patient_id=sample.patient_id,
-        dataset=sample.dataset,
-        task=sample.task,
-        metric=metric,
-        value=value,
-    )
+    return score_of(item, sample, id=content_id(sample.id, metric), metric=metric, value=value)
 
 
 def rewards_of(recipe: SelectRecipe) -> dict[str, Any]:

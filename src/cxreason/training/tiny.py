@@ -41,8 +41,15 @@ from cxreason.records import Sample, Study
 from cxreason.runs import Run, read
 from cxreason.training import loop
 from cxreason.training.models import load_model
-from cxreason.training.tiny_drills import conclusion, corpus_words, draw_copies, draw_drills, drill
-from cxreason.training.tiny_seeing import read_pictures, train_vision
+from cxreason.training.tiny_drills import (
+    Lesson,
+    conclusion,
+    corpus_words,
+    draw_copies,
+    draw_drills,
+    drill,
+)
+from cxreason.training.tiny_seeing import Pictures, read_pictures, train_vision
 from cxreason.training.tiny_speaking import (
     Rota,
     draw_lessons,
@@ -201,7 +208,8 @@ def make(recipe: BaseModelRecipe) -> dict[str, Any]:
         tokenizer = train_tokenizer(vocabulary_texts(studies, folder, recipe.seed), recipe.vocabulary_size)
         processor = make_processor(tokenizer, recipe.image_size)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        model: Any = make_model(tokenizer, recipe).to(device)
+        model: Any = make_model(tokenizer, recipe)
+        model.to(device)
         pictures = read_pictures(studies, world, processor)
         tower = folder / "vision.pt"
         if not tower.exists():
@@ -210,50 +218,55 @@ def make(recipe: BaseModelRecipe) -> dict[str, Any]:
             rows.replace_whole(rows.partial(tower), tower)
         kept = torch.load(tower, map_location=device)
         logging.info("vision, held out: %s", kept["figures"])
-        copying = folder / "copying"
-        if not copying.exists():
-            ordinary = range(len(SPECIAL_TOKENS), len(tokenizer))
-            copies = draw_copies(ordinary, recipe.copying["batch_size"], random.Random(recipe.seed))
-            train_language(model, copies, recipe.copying, "copying")
-            loop.save(model, processor, copying)
-        weighing, words = folder / "weighing", corpus_words(studies)
-        if not weighing.exists():
-            model = load_model(copying).to(device)
-            told = draw_drills(drill, words, recipe.weighing["batch_size"], random.Random(recipe.seed + 1))
-            batches = (make_batch(one, pictures, tokenizer) for one in told)
-            train_language(model, batches, recipe.weighing, "weighing")
-            loop.save(model, processor, weighing)
-        rota = Rota(studies, random.Random(recipe.seed + 2))
-        lessons = partial(draw_lessons, rota=rota, row_of=pictures.row_of)
-        glancing, size = folder / "glancing", recipe.glancing["batch_size"]
-        if not glancing.exists():
-            model = load_model(weighing).to(device)
-            model.model.visual.load_state_dict(kept["tower"])
-            glances = lessons(glance, batch_size=size)
-            told = draw_drills(drill, words, size // 8, rota.draw)
-            batches = take_turns(glances, glances, glances, glances, told)
-            batches = (make_batch(one, pictures, tokenizer) for one in batches)
-            train_language(model, batches, recipe.glancing, "glancing")
-            loop.save(model, processor, glancing)
-        looking, size = folder / "looking", recipe.looking["batch_size"]
-        if not looking.exists():
-            model = load_model(glancing).to(device)
-            looks = lessons(look, batch_size=size)
-            asked = lessons(lesson, batch_size=size // 2)  # longer than a look
-            told = draw_drills(drill, words, size // 4, rota.draw)
-            batches = take_turns(looks, looks, told, looks, asked, told)
-            batches = (make_batch(one, pictures, tokenizer) for one in batches)
-            train_language(model, batches, recipe.looking, "looking")
-            loop.save(model, processor, looking)
-        model, size = load_model(looking).to(device), recipe.concluding["batch_size"]
-        looks, asked = lessons(look, batch_size=size * 2), lessons(lesson, batch_size=size)
-        told = draw_drills(drill, words, size // 2, rota.draw)
-        given = draw_drills(conclusion, words, size, rota.draw)
-        batches = take_turns(given, looks, given, asked, given, told)
-        batches = (make_batch(one, pictures, tokenizer) for one in batches)
-        loss = train_language(model, batches, recipe.concluding, "concluding")
+        model, loss = teach_language(model, kept["tower"], studies, pictures, processor, recipe)
         loop.save(model.to(torch.float16), processor, folder / "model")
         return run.finish(num_studies=len(studies), vision=kept["figures"], final_loss=loss)
+
+
+def teach_language(
+    model: Any, tower: Any, studies: list[Study], pictures: Pictures, processor: Any, recipe: BaseModelRecipe
+) -> tuple[Any, float]:
+    """The model after all stages of language, and the last loss. `tower` is the state of one that sees."""
+    device, tokenizer = model.device, processor.tokenizer
+
+    def stage(name: str, model: Any, batches: Iterator[dict[str, Any]]) -> Any:
+        """The model after one stage; one that was done before is loaded."""
+        done = recipe.out / name
+        if not done.exists():
+            train_language(model, batches, getattr(recipe, name), name)
+            loop.save(model, processor, done)
+        after: Any = load_model(done)
+        return after.to(device)
+
+    def turns(*sources: Iterator[list[Lesson]]) -> Iterator[dict[str, Any]]:
+        return (make_batch(one, pictures, tokenizer) for one in take_turns(*sources))
+
+    ordinary = range(len(SPECIAL_TOKENS), len(tokenizer))
+    copies = draw_copies(ordinary, recipe.copying["batch_size"], random.Random(recipe.seed))
+    model = stage("copying", model, copies)
+
+    words = corpus_words(studies)
+    told = draw_drills(drill, words, recipe.weighing["batch_size"], random.Random(recipe.seed + 1))
+    model = stage("weighing", model, turns(told))
+
+    rota = Rota(studies, random.Random(recipe.seed + 2))
+    lessons = partial(draw_lessons, rota=rota, row_of=pictures.row_of)
+    size = recipe.glancing["batch_size"]
+    glances, told = lessons(glance, batch_size=size), draw_drills(drill, words, size // 8, rota.draw)
+    model.model.visual.load_state_dict(tower)
+    model = stage("glancing", model, turns(glances, glances, glances, glances, told))
+
+    size = recipe.looking["batch_size"]
+    looks, asked = lessons(look, batch_size=size), lessons(lesson, batch_size=size // 2)  # longer than a look
+    told = draw_drills(drill, words, size // 4, rota.draw)
+    model = stage("looking", model, turns(looks, looks, told, looks, asked, told))
+
+    size = recipe.concluding["batch_size"]
+    looks, asked = lessons(look, batch_size=size * 2), lessons(lesson, batch_size=size)
+    told = draw_drills(drill, words, size // 2, rota.draw)
+    given = draw_drills(conclusion, words, size, rota.draw)
+    batches = turns(given, looks, given, asked, given, told)
+    return model, train_language(model, batches, recipe.concluding, "concluding")
 
 
 def vocabulary_texts(studies: list[Study], folder: Path, seed: int) -> Iterator[str]:

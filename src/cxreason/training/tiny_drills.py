@@ -209,7 +209,7 @@ def _open(words: Sequence[str], draw: random.Random) -> Puzzle:
 
 def _named(words: Sequence[str], draw: random.Random) -> Puzzle:
     """The right option is named outright: the least that a choice needs is to know it again."""
-    kinds = (_names(words, draw.choice((2, 3, 4)), draw), list(CHANGES), ["Yes", "No"])
+    kinds: tuple[list[str], ...] = (_names(words, draw.choice((2, 3, 4)), draw), [*CHANGES], ["Yes", "No"])
     options = draw.choice(kinds)
     draw.shuffle(options)
     answer = draw.choice(options)
@@ -238,13 +238,21 @@ def draw_drills(
         yield from batches_by_length(drills, batch_size, draw)
 
 
+def in_pieces(reply: str | list[Segment]) -> list[Segment]:
+    """A reply as pieces; one that is given as a text is learnt whole.
+
+    >>> in_pieces("Yes.")
+    [('Yes.', True)]
+    """
+    return [(reply, True)] if isinstance(reply, str) else reply
+
+
 def batches_by_length(lessons: list[Lesson], batch_size: int, draw: random.Random) -> Iterator[list[Lesson]]:
     """The lessons in batches of like length, so that little is spent on padding, in mixed order."""
 
     def length(lesson: Lesson) -> int:
-        replies = [[(reply, True)] if isinstance(reply, str) else reply for _, reply in lesson[1]]
         return sum(len(question) for question, _ in lesson[1]) + sum(
-            len(text) for reply in replies for text, _ in reply
+            len(text) for _, reply in lesson[1] for text, _ in in_pieces(reply)
         )
 
     ordered = sorted(lessons, key=length)

@@ -152,9 +152,8 @@ def see(tower: Any, pictures: Pictures, rows: torch.Tensor) -> list[torch.Tensor
         )
         query, key, value = three.unbind(2)
         query, key = qwen.apply_rotary_pos_emb_vision(query, key, cosine, sine)
-        read = functional.scaled_dot_product_attention(
-            *(part.transpose(1, 2) for part in (query, key, value))
-        )
+        by_head = [part.transpose(1, 2) for part in (query, key, value)]
+        read = functional.scaled_dot_product_attention(by_head[0], by_head[1], by_head[2])
         hidden = hidden + attention.proj(read.transpose(1, 2).flatten(2))
         hidden = hidden + block.mlp(block.norm2(hidden))
         seen.append(hidden)

@@ -20,7 +20,7 @@ from cxreason.progress import progress
 from cxreason.records import Study
 from cxreason.tasks.radrbench import COURSES
 from cxreason.text.ontology import FINDINGS, implies
-from cxreason.training.tiny_drills import Lesson, Segment, Turn, batches_by_length
+from cxreason.training.tiny_drills import Lesson, Segment, Turn, batches_by_length, in_pieces
 
 if TYPE_CHECKING:
     import torch
@@ -163,12 +163,12 @@ def render(num_images: int, turns: Sequence[Turn], num_marks: int) -> list[Segme
     is said unasked has no form: the image, and what is said."""
     image = f"<|vision_start|>{'<|image_pad|>' * num_marks}<|vision_end|>"
     if not turns[0][0]:
-        return [(image * num_images, False), *turns[0][1]]
+        return [(image * num_images, False), *in_pieces(turns[0][1])]
     segments: list[Segment] = [(f"<|im_start|>system\n{SYSTEM_PROMPT}<|im_end|>\n", False)]
     for number, (question, reply) in enumerate(turns):
         shown = image * num_images if number == 0 else ""
         segments.append((f"<|im_start|>user\n{shown}{question}<|im_end|>\n<|im_start|>assistant\n", False))
-        segments += [(reply, True)] if isinstance(reply, str) else reply
+        segments += in_pieces(reply)
         segments.append(("<|im_end|>\n", True))
     return segments
 
