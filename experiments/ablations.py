@@ -13,7 +13,6 @@ jobs on two cores do more than one job with two threads.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import threading
@@ -33,6 +32,7 @@ from cxreason.errors import UserError  # noqa: E402
 from cxreason.progress import set_quiet  # noqa: E402
 from cxreason.recipes import load, validate  # noqa: E402
 from cxreason.rows import write_json, write_text  # noqa: E402
+from cxreason.runs import state_of  # noqa: E402
 
 GRID = HERE / "ablations.yaml"
 TEMPLATE = HERE / "experiments.md"
@@ -77,8 +77,8 @@ def is_finished(job: Job) -> bool:
     """Whether a job's folder holds a finished run of the same recipe; one of another recipe is refused."""
     import yaml
 
-    file = job.out / "run.json"
-    if not file.exists() or not json.loads(file.read_text(encoding="utf-8"))["finished"]:
+    state = state_of(job.out)
+    if state is None or not state["finished"]:
         return False
     before = yaml.safe_load((job.out / "recipe.yaml").read_text(encoding="utf-8"))
     now = job.recipe.model_dump(mode="json")

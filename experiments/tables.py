@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from grid import Grid, Job
 
 from cxreason.evaluation.habits import HABITS
 from cxreason.evaluation.statistics import Estimate, crossed_bootstrap
 from cxreason.records import Score
-from cxreason.runs import read
+from cxreason.runs import read, state_of
 
 OF_HABITS = tuple(name for name in HABITS if name not in ("r_f", "r_c"))
 """RadRScore's parts stand in another table."""
@@ -211,5 +209,4 @@ def times(jobs: Sequence[Job]) -> str:
 
 def seconds(folder: Path) -> float:
     """What a run took so far, over all its starts."""
-    state: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return float(state["seconds"])
+    return float((state_of(folder) or {})["seconds"])

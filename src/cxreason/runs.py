@@ -368,6 +368,12 @@ def _show(value: Any) -> str:
     return "none" if value is None else json.dumps(value, ensure_ascii=False).strip('"')
 
 
+def state_of(folder: Path) -> dict[str, Any] | None:
+    """What `run.json` says of the run in a folder; None where there is none."""
+    file = folder / "run.json"
+    return _read_state(file) if file.exists() else None
+
+
 def _read_state(file: Path) -> dict[str, Any]:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
@@ -380,12 +386,11 @@ def _check_finished(folder: Path, record: type) -> None:
     if not folder.is_dir():
         verb = f" `cxreason {made_by}` makes one." if made_by else ""
         raise RunError(f"{folder}: there is no such run.{verb}")
-    if (folder / "run.json").exists():
-        state = _read_state(folder / "run.json")
-        if not state["finished"]:
-            limit = f" --limit {state['limit']}" if state.get("limit") else ""
-            command = f"cxreason {state['verb']} {folder / 'recipe.yaml'}{limit}"
-            raise RunError(f"{folder}: this run is not finished. Continue it with `{command}`.")
+    state = state_of(folder)
+    if state is not None and not state["finished"]:
+        limit = f" --limit {state['limit']}" if state.get("limit") else ""
+        command = f"cxreason {state['verb']} {folder / 'recipe.yaml'}{limit}"
+        raise RunError(f"{folder}: this run is not finished. Continue it with `{command}`.")
 
 
 def _plural(record: type) -> str:

@@ -6,7 +6,6 @@ models are then compared on different questions; both are ruled out here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from cxreason.errors import UserError
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Prediction, Sample, content_id
-from cxreason.runs import read
+from cxreason.runs import read, state_of
 
 NO_PREDICTION = "no prediction"
 
@@ -74,9 +73,9 @@ def read_asked(folder: Path, samples: Mapping[str, Sample], recipe: ScoreRecipe,
 def _missing(folder: Path, predictions: Sequence[Prediction], samples: Mapping[str, Sample]) -> list[Sample]:
     """The samples of the splits that were asked about which there is no prediction of."""
     there = {one.sample_id for one in predictions}
-    state = folder / "run.json"
-    if state.exists():  # a run of ours knows how many it asked, and it may have asked only some
-        num_asked = json.loads(state.read_text(encoding="utf-8"))["counts"].get("num_samples")
+    state = state_of(folder)
+    if state is not None:  # a run of ours knows how many it asked, and it may have asked only some
+        num_asked = state["counts"].get("num_samples")
         if num_asked is None or num_asked == len(there):
             return []
     splits = {samples[id].split for id in there}

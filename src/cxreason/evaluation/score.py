@@ -32,7 +32,7 @@ from cxreason.evaluation.totals import over_tasks
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Prediction, Sample, Score
 from cxreason.rows import write_groups, write_json
-from cxreason.runs import Run, read
+from cxreason.runs import Run, read, state_of
 
 if TYPE_CHECKING:
     from cxreason.evaluation.judge import Judge
@@ -67,8 +67,8 @@ def score(recipe: ScoreRecipe, *, limit: int | None = None, dry_run: bool = Fals
 
 
 def _owes(out: Path) -> bool:
-    state = out / "run.json"
-    return state.exists() and bool(json.loads(state.read_text(encoding="utf-8"))["counts"].get("num_owed"))
+    state = state_of(out)
+    return state is not None and bool(state["counts"].get("num_owed"))
 
 
 def _score(recipe: ScoreRecipe, run: Run, samples: dict[str, Sample], limit: int | None) -> dict[str, Any]:

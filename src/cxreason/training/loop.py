@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from cxreason.machine import num_cores
 from cxreason.progress import set_quiet, ticking
 from cxreason.recipes import TrainRecipe
 from cxreason.rows import write_json, write_text
-from cxreason.runs import Run
+from cxreason.runs import Run, state_of
 from cxreason.training.card import card
 from cxreason.training.models import is_adapter
 
@@ -84,7 +83,7 @@ class Follower:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        state = json.loads((folder / "run.json").read_text())
+        state = state_of(folder) or {}
         self.finished, self.counts = bool(state["finished"]), dict(state["counts"])
 
     def finish(self, **counts: Any) -> dict[str, Any]:
