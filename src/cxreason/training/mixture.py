@@ -286,9 +286,24 @@ def order_by_length(
     ordered = []
     for at in range(0, len(order), batch_size * window):
         part = order[at : at + batch_size * window]
-        part = part[np.argsort(lengths[at : at + batch_size * window], kind="stable")]
-        batches = [part[start : start + batch_size] for start in range(0, len(part), batch_size)]
-        rest = [] if len(batches[-1]) == batch_size else [batches.pop()]
+        sizes = lengths[at : at + batch_size * window]
+        by_size = np.argsort(sizes, kind="stable")
+        part, sizes = part[by_size], sizes[by_size]
+        start, rest = _short_batch(sizes, batch_size), len(part) % batch_size
+        short, part = part[start : start + rest], np.delete(part, slice(start, start + rest))
+        batches = [part[first : first + batch_size] for first in range(0, len(part), batch_size)]
         shuffle.shuffle(batches)
-        ordered += batches + rest
+        ordered += [*batches, short]
     return np.concatenate(ordered) if ordered else order
+
+
+def _short_batch(sizes: np.ndarray, batch_size: int) -> int:
+    """Where in rows sorted by size the batch begins that is not full, so that least is padded."""
+    rest = len(sizes) % batch_size
+    if not rest:
+        return len(sizes)
+    # Largest row times rows, full ones before the short one, full ones after it, itself.
+    before = np.concatenate([[0], np.cumsum(sizes[batch_size - 1 : len(sizes) - rest : batch_size])])
+    after = np.concatenate([np.cumsum(sizes[batch_size + rest - 1 :: batch_size][::-1])[::-1], [0]])
+    short = sizes[rest - 1 :: batch_size]
+    return int(np.argmin((before + after) * batch_size + short * rest)) * batch_size
