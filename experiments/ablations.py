@@ -29,7 +29,7 @@ sys.path.insert(0, str(HERE))
 from grid import Grid, Job, jobs  # noqa: E402
 
 from cxreason.errors import UserError  # noqa: E402
-from cxreason.progress import set_quiet  # noqa: E402
+from cxreason.progress import set_quiet, silenced  # noqa: E402
 from cxreason.recipes import load, validate  # noqa: E402
 from cxreason.rows import write_json, write_text  # noqa: E402
 from cxreason.runs import state_of  # noqa: E402
@@ -99,13 +99,10 @@ def run(grid: Grid, planned: Sequence[Job], say: Say) -> None:
     if grid.workers:
         _run_in_processes(grid.workers, todo, done, say)
     else:
-        set_quiet(True)
-        try:
+        with silenced():
             for job in todo:
                 _told(job, _run_one(job), len(done) + 1, len(planned), say)
                 done.add(job.name)
-        finally:
-            set_quiet(False)
     say(f"in all: {time.monotonic() - started:.0f} s")
 
 

@@ -22,7 +22,6 @@ PYTHON = sys.executable
 def run(monkeypatch):
     """Run a command; the phantoms behind it are counted, not drawn."""
     monkeypatch.setattr(corpus, "make_phantoms", count_phantoms)
-    monkeypatch.setattr(progress, "_quiet", False)
     return lambda *arguments: CliRunner().invoke(app, list(arguments), prog_name="cxreason")
 
 
@@ -133,6 +132,7 @@ def test_a_recipe_file_is_read_and_the_command_line_wins(run, tmp_path):
     assert said["recipe"] == expected
     assert (said["rows"], said["quiet"], said["dry"]) == (5, True, True)
     assert result.stderr == ""
+    assert not progress._quiet, "what comes after in the same process shows its bars again"
 
 
 def test_people_get_yaml_with_readable_texts(run):

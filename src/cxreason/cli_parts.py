@@ -33,11 +33,11 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
 @contextlib.contextmanager
 def user_errors(quiet: bool) -> Iterator[None]:
     """Turn what a user can mend into one line and an exit code; a bug keeps its traceback."""
-    from cxreason.progress import set_quiet
+    from cxreason.progress import silenced
 
-    set_quiet(quiet)
     try:
-        yield
+        with silenced(quiet):
+            yield
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

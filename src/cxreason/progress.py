@@ -11,15 +11,30 @@ _quiet = False
 
 
 def set_quiet(quiet: bool) -> None:
-    """Switch progress bars off (`--quiet`) or on again."""
+    """Switch progress bars off, or on again, for the whole process."""
     global _quiet
     _quiet = quiet
+
+
+@contextlib.contextmanager
+def silenced(quiet: bool = True) -> Iterator[None]:
+    """No progress bars within the block, or with False as many as there were.
+
+    with silenced():
+        ...
+    """
+    before = _quiet
+    set_quiet(quiet or before)
+    try:
+        yield
+    finally:
+        set_quiet(before)
 
 
 def progress(items: Iterable[Any] | int, what: str = "", total: int | None = None) -> Iterator[Any]:
     """The items (or the numbers below a total), with a bar, rate and time left on stderr.
 
-    Silent where stderr is not a terminal, or after `set_quiet(True)`.
+    Silent where stderr is not a terminal, or within `silenced()` (`--quiet`).
 
         for sample in progress(samples, "mining"): ...
     """

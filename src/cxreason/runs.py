@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 
 from cxreason import machine
 from cxreason.errors import UserError
-from cxreason.progress import progress, set_quiet, ticking
+from cxreason.progress import progress, ticking
 from cxreason.records import to_row
 from cxreason.rows import (
     GROUP_ROWS,
@@ -51,7 +51,6 @@ __all__ = [
     "progress",
     "read",
     "row_files",
-    "set_quiet",
     "ticking",
     "write_json",
     "write_text",

@@ -330,7 +330,8 @@ def test_whoever_goes_away_makes_room_and_stops_the_model():
     body = {"messages": [{"role": "user", "content": "Edema?"}], "stream": True}
     with running(desk) as address:
         with httpx.stream("POST", f"{address}/v1/chat/completions", json=body) as answer:
-            assert next(answer.iter_lines())
+            lines = answer.iter_lines()  # kept: a reader of lines that nobody holds hangs up
+            assert next(lines)
             assert desk.line.num_served == 1
         ends = time.monotonic() + 10
         while (desk.line.num_served or not model.num_given_up) and time.monotonic() < ends:

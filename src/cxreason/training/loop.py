@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxreason.machine import num_cores
-from cxreason.progress import set_quiet, ticking
+from cxreason.progress import silenced, ticking
 from cxreason.recipes import TrainRecipe
 from cxreason.rows import write_json, write_text
 from cxreason.runs import Run, state_of
@@ -72,10 +72,10 @@ def opened(
             yield run
             state.wait_for_everyone()
     else:
-        set_quiet(True)
-        state.wait_for_everyone()
-        yield Follower(recipe.out)
-        state.wait_for_everyone()
+        with silenced():
+            state.wait_for_everyone()
+            yield Follower(recipe.out)
+            state.wait_for_everyone()
 
 
 class Follower:
