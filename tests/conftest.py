@@ -8,8 +8,10 @@ from hypothesis import settings
 
 from cxreason.recipes import BuildRecipe, MineRecipe, PhantomRecipe, validate
 
-# No deadline: a busy machine is not a fault of the code under test.
-settings.register_profile("cxreason", deadline=None)
+# No deadline: a busy machine is not a fault of the code under test. The same examples every time: a change is
+# not refused for what chance finds elsewhere. `--hypothesis-profile explore` goes where nobody has been.
+settings.register_profile("cxreason", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("cxreason")
 
 # `make test` runs a process of tests on each of two cores: more threads would be in each other's way.

@@ -6,6 +6,7 @@ One piece of ASGI middleware, because its limits must hold before anything is re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
@@ -22,6 +23,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+PASSING_SECONDS, PASSING_BYTES = 1.0, 8 << 20
+"""So long, and so much of it, a request that is refused may go on."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Everything comes from here: no script, style, font, picture or request of anybody else.
 POLICY = "; ".join(
@@ -67,6 +70,7 @@ class Guard:
         answer = self._answer(send)
         refusal = self._refusal(scope, headers)
         if refusal is not None:
+            await _let_pass(receive)
             return await refusal(scope, receive, answer)
         return await self.app(scope, self._body(scope, receive), answer)
 
@@ -107,6 +111,8 @@ class Guard:
             num_bytes += len(message.get("body", b""))
             whole = not message.get("more_body", False)
             if num_bytes > self._most_bytes(scope):
+                if not whole:
+                    await _let_pass(receive)
                 raise HTTPException(413, self._too_large(scope), {"Connection": "close"})
             return message
 
@@ -124,6 +130,19 @@ class Guard:
             await send(message)
 
         return headed
+
+
+async def _let_pass(receive: Receive) -> None:
+    """Read on for a moment and keep nothing: to close on a client that still writes is to take the answer
+    from it, for its machine drops what has come but was not read yet."""
+    num_bytes = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PASSING_SECONDS):
+            while num_bytes < PASSING_BYTES:
+                message = await receive()
+                num_bytes += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
 def _name(host: str) -> str:
