@@ -58,7 +58,9 @@ def read(pairs):
             sys.stderr.flush()
             os._exit(3)
         if "HANG" in pair["hypothesis"]:
-            time.sleep(60)
+            time.sleep(20)
+            with Path(log).open("a") as file:
+                file.write("HUNG\n")
         if "GARBAGE" in pair["hypothesis"]:
             pipe.write("Loading: 100%\n")
             pipe.flush()

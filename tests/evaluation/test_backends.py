@@ -75,9 +75,10 @@ def test_a_text_that_a_worker_cannot_bear_fails_alone_and_by_name(log, fault, re
 
 
 def test_a_worker_that_hangs_is_stopped_and_started_again(log):
-    with worker(log, seconds=3) as asked:
+    with worker(log, seconds=0.5) as asked:
         found = asked.ask(pairs("HANG"))
-        assert found == {"0": Failed("no answer in 3 s")}
+        assert found == {"0": Failed("no answer in 0.5 s")}
+    assert "HUNG" not in log.read_text(), "it was waited for"
     with worker(log) as asked:
         assert asked.ask(pairs("one"))["0"] == {"f": 0.9}
 

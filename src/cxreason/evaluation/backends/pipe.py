@@ -200,13 +200,13 @@ class Worker:
         """End the process; it is started again by the next question."""
         process, self._process = self._process, None
         if process is not None:
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):
-                        stream.close()
+            # Killed before its pipes are closed: one that is being read does not close until its writer has.
             if process.poll() is None:
                 process.kill()
             process.wait()
+            if process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    process.stdin.close()
         if self._complaints is not None:
             self._complaints.close()
             self._complaints = None
@@ -228,7 +228,7 @@ class _Half(Exception):
 
 def _pump(stream: IO[str], lines: queue.Queue[str | None]) -> None:
     """Every line of a stream into a queue, and None at its end, so that one can wait with a limit."""
-    with contextlib.suppress(ValueError, OSError):  # closed under our hands
+    with stream:
         for line in stream:
             lines.put(line)
     lines.put(None)
