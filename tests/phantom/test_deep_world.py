@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from cxreason.phantom.clinic import clinic, names
 from cxreason.phantom.dictation import dictate, manners
 from cxreason.phantom.radiograph import radiographs
 from cxreason.phantom.study import GRID, labels, phantom, studies
-from cxreason.phantom.visit import DEEP, Finding
+from cxreason.phantom.visit import DEEP, Finding, Visit
 from cxreason.phantom.world import draw_visit
 from cxreason.text import label, observe
 from cxreason.text.ontology import FINDINGS, NO_FINDING, implies, parents
@@ -32,18 +33,25 @@ def visits():
     return [draw_visit(4, index, DEEP) for index in range(COUNT)]
 
 
-def with_one(name: str, number: int = 0, level: int = 3, view: str = "PA"):
-    """A healthy patient's visit with one finding put in."""
-    healthy = [
-        visit
-        for visit in (draw_visit(5, index, DEEP) for index in range(200))
-        if not visit.findings and visit.exam.view == view
-    ]
+@cache
+def healthy() -> list[Visit]:
+    """Visits with a PA view and without any finding."""
+    visits = (draw_visit(5, index, DEEP) for index in range(200))
+    return [visit for visit in visits if not visit.findings and visit.exam.view == "PA"]
+
+
+@cache
+def without(number: int, size: int) -> np.ndarray:
+    """The frontal image of one of them."""
+    return radiographs(healthy()[number], size)[0].pixels.astype(float)
+
+
+def with_one(name: str, number: int = 0, level: int = 3) -> Visit:
+    """The visit of a healthy patient with one finding put in."""
     entry = clinic()["findings"][name]
     side, zone = next(iter(entry.get("sides", {"": 1}))), next(iter(entry.get("zones", {"": 1})))
     finding = Finding(name, min(level, len(entry.get("levels", (1,)))), side, zone, shape=number + 1)
-    visit = healthy[number]
-    return replace(visit, findings=(finding,)), replace(visit, findings=())
+    return replace(healthy()[number], findings=(finding,))
 
 
 def test_there_are_twenty_findings_and_more_that_the_reader_knows_by_name():
@@ -106,14 +114,13 @@ def test_findings_come_together_as_they_do_in_patients(visits):
 @pytest.mark.parametrize("name", names())
 def test_every_finding_changes_the_picture_where_its_mask_is(name, size):
     for number in range(2):
-        visit, bare = with_one(name, number)
-        film, without = radiographs(visit, size)[0], radiographs(bare, size)[0]
+        film = radiographs(with_one(name, number), size)[0]
         inside = np.zeros((size, size), bool)
         for mark in film.marks:
             assert mark.mask.shape == (size, size)
             assert mark.mask.any(), f"{name}: nothing is marked"
             inside |= mark.mask
-        difference = np.abs(film.pixels.astype(float) - without.pixels.astype(float))
+        difference = np.abs(film.pixels - without(number, size))
         assert difference[inside].mean() > 3, name
         assert difference[inside].mean() > 2 * difference[~inside].mean(), name
 
@@ -125,9 +132,8 @@ def test_a_large_finding_changes_more_of_the_picture_than_a_small_one(name):
     changed = {1: [], 3: []}
     for level in changed:
         for number in range(4):
-            visit, bare = with_one(name, number, level)
-            film, without = radiographs(visit, GRID)[0], radiographs(bare, GRID)[0]
-            changed[level].append(np.abs(film.pixels.astype(float) - without.pixels).sum())
+            film = radiographs(with_one(name, number, level), GRID)[0]
+            changed[level].append(np.abs(film.pixels - without(number, GRID)).sum())
     # A calcified granuloma knows two sizes, and the data give it no large one.
     assert np.mean(changed[1]) < np.mean(changed[3]) or clinic()["findings"][name]["levels"][2] == 0
 
@@ -264,9 +270,11 @@ def test_views_differ_as_they_should(visits):
 
 
 def test_an_effusion_fills_the_angle_behind_on_the_lateral_view():
-    visit, bare = with_one("pleural effusion")
-    visit, bare = (replace(one, exam=replace(one.exam, lateral=True)) for one in (visit, bare))
-    film, without = radiographs(visit, GRID)[1], radiographs(bare, GRID)[1]
+    visit, bare = (
+        replace(one, exam=replace(one.exam, lateral=True))
+        for one in (with_one("pleural effusion"), healthy()[0])
+    )
+    film, empty = radiographs(visit, GRID)[1], radiographs(bare, GRID)[1]
     mask = film.marks[0].mask
     assert np.nonzero(mask)[1].mean() > 0.55 * GRID
-    assert film.pixels[mask].mean() > without.pixels[mask].mean() + 30
+    assert film.pixels[mask].mean() > empty.pixels[mask].mean() + 30
