@@ -1,6 +1,7 @@
 """The arrows of the house: which room may import which, read from the source, inner imports included."""
 
 import ast
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -118,7 +119,11 @@ def modules_at_import(tree: ast.Module) -> set[str]:
 
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-TREES = {file: ast.parse(file.read_text(encoding="utf-8")) for file in SOURCES}
+
+
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
@@ -127,14 +132,14 @@ def test_a_room_imports_only_what_the_table_allows(file):
     if room in FREE:
         return
     assert room in MAY_IMPORT, f"{room} is not in the table: say in MAY_IMPORT what it stands on"
-    forbidden = rooms_imported(TREES[file], file) - MAY_IMPORT[room]
+    forbidden = rooms_imported(tree_of(file), file) - MAY_IMPORT[room]
     assert not forbidden, f"{room} may not import {', '.join(sorted(forbidden))}"
 
 
 def test_nothing_but_the_command_line_stands_on_it():
-    for file, tree in TREES.items():
+    for file in SOURCES:
         if room_of(file) not in COMMAND_LINE | {"__main__"}:
-            above = rooms_imported(tree, file) & COMMAND_LINE
+            above = rooms_imported(tree_of(file), file) & COMMAND_LINE
             assert not above, f"{file} imports the command line"
 
 
@@ -151,7 +156,7 @@ def test_only_training_and_the_transformers_engine_load_torch_with_the_file(file
     relative = file.relative_to(PACKAGE)
     if relative.parts[0] == "training" or relative == Path("inference/transformers.py"):
         return
-    loaded = modules_at_import(TREES[file]) & HEAVY
+    loaded = modules_at_import(tree_of(file)) & HEAVY
     assert not loaded, f"imports {', '.join(loaded)} at its top; do it in the function that needs it"
 
 

@@ -46,8 +46,8 @@ KILLS = [
 ]
 
 
-# Starts that are to be killed are copies of a process that has loaded the libraries and done nothing yet:
-# a demo is killed at its work, and to load them ten times would take most of the test.
+# Starts are copies of a process that has loaded the libraries and done nothing yet: a demo is killed at its
+# work, and to load them a dozen times would take most of the test.
 STARTS = multiprocessing.get_context("forkserver")
 STARTS.set_forkserver_preload(
     [
@@ -86,10 +86,7 @@ def finish(folder: Path) -> dict:
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory) -> tuple[dict, Path]:
     folder = tmp_path_factory.mktemp("demo") / "run"
-    command = [sys.executable, "-m", "cxreason", *arguments(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads((folder / "summary.json").read_text()), folder
+    return finish(folder), folder
 
 
 @pytest.mark.slow
