@@ -13,6 +13,8 @@ demo: .venv/.installed-train
 	$(BIN)/cxreason demo
 
 # The file is what is shared out, so that its fixtures are made once; what holds a limit of time runs alone.
+# Both processes and the many that tests start keep what they compile, also where the environment says no.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/.installed-dev
 	$(BIN)/python -m pytest -m 'not timing' -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m timing
