@@ -3,34 +3,40 @@
     python experiments/ablations.py                      the whole grid of experiments/ablations.yaml
     python experiments/ablations.py --dry-run            what would run, and about how long
     python experiments/ablations.py --smoke out=/tmp/s   a grid of toys, to see that everything works
-    python experiments/ablations.py --write-docs         docs/experiments.md from what is finished
+    python experiments/ablations.py --only reward        what one of its experiments needs, and no more
+    python experiments/ablations.py --write-docs         docs/experiments.md from what is finished so far
 
 Stop it at any time, even with kill -9, and start it again: finished runs are not run again, and the others go
-on from their last checkpoint or row. Each worker computes with one thread, because for a model this small two
-jobs on two cores do more than one job with two threads.
+on from their last checkpoint or row. A job that fails holds up those that need it, and no others. Each worker
+computes with one thread, because for a model this small two jobs on two cores do more than one job with two
+threads.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from grid import Grid, Job, jobs  # noqa: E402
+from grid import FROM_THE_DEMO, Experiment, Grid, Job, jobs, only  # noqa: E402
 
+from cxreason.demo import RECIPE  # noqa: E402
 from cxreason.errors import UserError  # noqa: E402
 from cxreason.progress import set_quiet, silenced  # noqa: E402
-from cxreason.recipes import load, validate  # noqa: E402
+from cxreason.recipes import DemoRecipe, load, validate  # noqa: E402
 from cxreason.rows import write_json, write_text  # noqa: E402
 from cxreason.runs import state_of  # noqa: E402
 
@@ -44,15 +50,16 @@ Say = Callable[[str], None]
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
-        grid = load(Grid, options.grid, options.changes)
-        if options.smoke:
-            grid = validate(Grid, _deep(grid.model_dump(), grid.smoke), f"{options.grid}, 'smoke'")
+        grid = read_grid(options.grid, options.changes, smoke=options.smoke)
         planned = jobs(grid)
+        chosen = (
+            only(planned, [_experiment(grid, name) for name in options.only]) if options.only else planned
+        )
         if options.dry_run:
-            sys.stdout.write(describe(grid, planned) + "\n")
+            sys.stdout.write(describe(grid, chosen) + "\n")
             return 0
         if not options.write_docs:
-            run(grid, planned, lambda line: print(line, file=sys.stderr, flush=True))
+            run(grid, chosen, lambda line: print(line, file=sys.stderr, flush=True))
         write_tables(grid, planned, PAGE if options.write_docs else None)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -63,10 +70,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def read_grid(path: Path, changes: Sequence[str] = (), *, smoke: bool = False) -> Grid:
+    """The grid of a file, on top of what the demo tells the stages that both have."""
+    demo = load(DemoRecipe, RECIPE)
+    own = load(Grid, path, changes).model_dump()
+    grid = validate(Grid, _deep({stage: getattr(demo, stage) for stage in FROM_THE_DEMO}, own), path)
+    return validate(Grid, _deep(grid.model_dump(), grid.smoke), f"{path}, 'smoke'") if smoke else grid
+
+
+def _experiment(grid: Grid, name: str) -> Experiment:
+    if name not in grid.experiments:
+        raise UserError(f"--only {name}: there is no such experiment. Known: {', '.join(grid.experiments)}.")
+    return grid.experiments[name]
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="wins over the grid's file")
-    parser.add_argument("--grid", type=Path, default=GRID, help="another grid than the one in recipes/")
+    parser.add_argument("--grid", type=Path, default=GRID, help="another grid than ablations.yaml")
+    parser.add_argument("--only", nargs="+", default=[], metavar="EXPERIMENT", help="what these need alone")
     parser.add_argument("--dry-run", action="store_true", help="list the jobs with an estimate")
     parser.add_argument("--smoke", action="store_true", help="the grid of toys")
     parser.add_argument("--write-docs", action="store_true", help="write docs/experiments.md, run nothing")
@@ -107,19 +129,34 @@ def run(grid: Grid, planned: Sequence[Job], say: Say) -> None:
 
 
 def _run_in_processes(workers: int, todo: Sequence[Job], done: set[str], say: Say) -> None:
-    waiting, under_way = list(todo), dict[Future[float], Job]()
+    """Each job as soon as what it needs is done; one that fails stops those that need it and no others."""
+    waiting, under_way, failed = list(todo), dict[Future[float], Job](), list[str]()
     total = len(todo) + len(done)
     os.environ["OMP_NUM_THREADS"] = "1"  # read when a worker loads its libraries
     with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (os.getpid(),)) as pool:
-        while waiting or under_way:
+        while True:
             for job in [one for one in waiting if done.issuperset(one.needs)][: workers - len(under_way)]:
                 waiting.remove(job)
                 under_way[pool.submit(_run_one, job)] = job
+            if not under_way:
+                break
             finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in finished:
-                job = under_way.pop(future)
-                _told(job, future.result(), len(done) + 1, total, say)
-                done.add(job.name)
+                job, error = under_way.pop(future), future.exception()
+                if isinstance(error, BrokenProcessPool):
+                    raise UserError(f"{job.name}: its process died. Run the same command again to continue.")
+                if error is None:
+                    _told(job, future.result(), len(done) + 1, total, say)
+                    done.add(job.name)
+                else:
+                    failed.append(job.name)
+                    what = str(error) if isinstance(error, UserError) else "".join(format_exception(error))
+                    say(f"{job.name} failed: {what}")
+    if failed:
+        raise UserError(
+            f"{', '.join(failed)} failed, and {len(waiting)} jobs wait for that; the reasons stand above. "
+            "What could be done is done: run the same command again once that is mended."
+        )
 
 
 def _start_worker(parent: int) -> None:
@@ -150,16 +187,16 @@ def _told(job: Job, seconds: float, number: int, total: int, say: Say) -> None:
 
 
 def describe(grid: Grid, planned: Sequence[Job]) -> str:
-    """The jobs by stage, and about how long they take with the grid's workers."""
-    stages: dict[str, list[Job]] = {}
+    """The jobs by kind, and about how long they take with the grid's workers."""
+    kinds: dict[str, list[Job]] = {}
     for job in planned:
-        stages.setdefault(job.stage, []).append(job)
+        kinds.setdefault(job.kind, []).append(job)
     lines = [f"{len(planned)} jobs under {grid.out}, seeds {', '.join(map(str, grid.seeds))}"]
-    for stage, some in stages.items():
-        about = len(some) * grid.seconds.get(stage, 0.0)
+    for kind, some in kinds.items():
+        about = len(some) * grid.seconds.get(kind, 0.0)
         names = ", ".join(dict.fromkeys(job.name.partition("@")[0] for job in some))
-        lines.append(f"{stage}: {len(some)}, about {about / 60:.0f} minutes of one core. {names}")
-    total = sum(grid.seconds.get(job.stage, 0.0) for job in planned)
+        lines.append(f"{kind}: {len(some)}, about {about / 60:.0f} minutes of one core. {names}")
+    total = sum(grid.seconds.get(job.kind, 0.0) for job in planned)
     lines.append(f"in all about {total / 60 / max(1, grid.workers):.0f} minutes with {grid.workers} workers")
     return "\n".join(lines)
 
@@ -168,21 +205,24 @@ def write_tables(grid: Grid, planned: Sequence[Job], page: Path | None) -> None:
     """`tables.json` and `tables.md` in the grid's folder, and the page of the documentation where asked."""
     from tables import all_tables
 
-    missing = [job.name for job in planned if not is_finished(job)]
-    if missing:
-        raise UserError(
-            f"{len(missing)} jobs are not finished, the first is {missing[0]}. Run the grid first."
-        )
-    made = all_tables(grid, planned)
-    write_json(grid.out / "tables.json", made)
-    write_text(
-        grid.out / "tables.md", "\n\n".join(f"## {name}\n\n{text}" for name, text in made.items()) + "\n"
-    )
-    if page is not None:
-        text = TEMPLATE.read_text(encoding="utf-8")
-        for name, table in made.items():
-            text = text.replace(f"<!-- table: {name} -->", table)
-        write_text(page, text)
+    made = all_tables(grid, planned, [job for job in planned if is_finished(job)])
+    if page is None:
+        told = "\n\n".join(f"## {name}\n\n{text}" for name, text in made.items() if text)
+        write_json(grid.out / "tables.json", made)
+        write_text(grid.out / "tables.md", told + "\n")
+    else:
+        write_text(page, filled(TEMPLATE.read_text(encoding="utf-8"), made))
+
+
+def filled(template: str, made: Mapping[str, str]) -> str:
+    """The template with a table in each of its places.
+
+    >>> filled("<!-- table: a -->", {"a": "| 1 |"})
+    '| 1 |'
+    """
+    parts = re.split(r"<!-- table: (.*?) -->", template)
+    parts[1::2] = [made[name] for name in parts[1::2]]
+    return "".join(parts)
 
 
 def _deep(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

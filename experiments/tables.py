@@ -1,27 +1,16 @@
-"""The tables of docs/experiments.md: means with 95% intervals over items and seeds, from score runs."""
+"""The tables of docs/experiments.md, from the runs that are finished."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from grid import Grid, Job
+from grid import CONTROLS, Contrast, Experiment, Grid, Job, Way, only, way_of
+from results import METRICS, NOTHING, Results, adjusted
 
-from cxreason.evaluation.habits import HABITS
-from cxreason.evaluation.statistics import Estimate, crossed_bootstrap
-from cxreason.records import Score
-from cxreason.runs import read, state_of
+from cxreason.evaluation.statistics import Crossed
+from cxreason.runs import state_of
 
-OF_HABITS = tuple(name for name in HABITS if name not in ("r_f", "r_c"))
-"""RadRScore's parts stand in another table."""
-
-Way = tuple[str, str, str]
-"""Policy, mode, image."""
-Values = dict[str, float | None]
-
-ANSWERS = (("closed questions", "accuracy"), ("open question, F1", "anomaly_f1"))
-REASONING = (("RadRScore", "radrscore"), ("R_f", "r_f"), ("R_c", "r_c"), ("R_e", "r_e"))
 TASKS = {
     "binary": "accuracy",
     "single": "accuracy",
@@ -31,175 +20,205 @@ TASKS = {
     "grounding": "iou",
     "findings": "report_f1",
 }
-"""Task -> the metric that stands for it in the table of tasks."""
+"""Task -> the metric that stands for it in the tables of tasks."""
+SURE = 0.05
+EMPTY = "No numbers yet: none of its runs is finished."
+
+Column = tuple[str, Callable[[Way], Crossed]]
+Row = tuple[str, Way]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The scores of one way of asking: by metric and seed, the value of each item."""
-
-    runs: dict[str, list[Values]]
-    patients: dict[str, str]
-    tasks: dict[str, str]
-
-
-class Results:
-    """All finished score and habits runs of a grid, read when they are asked for."""
-
-    def __init__(self, grid: Grid, jobs: Sequence[Job]) -> None:
-        self._draws = int(grid.score.get("bootstrap_draws", 1000))
-        self._jobs: dict[Way, list[Job]] = {}
-        for job in jobs:
-            if job.stage in ("score", "habits"):
-                self._jobs.setdefault((job.policy, job.mode, job.image), []).append(job)
-        self._known: dict[Way, Measured] = {}
-
-    def ways(self) -> list[Way]:
-        return list(self._jobs)
-
-    def of(self, way: Way) -> Measured:
-        if way not in self._known:
-            self._known[way] = _measured(self._jobs.get(way, []))
-        return self._known[way]
-
-    def mean(self, way: Way, metric: str, task: str = "") -> Estimate:
-        """The mean of a metric, of one task or of all that have it."""
-        return self._estimate(self.of(way), self.of(way).runs.get(metric, []), task)
-
-    def difference(self, one: Way, other: Way, metric: str, task: str = "") -> Estimate:
-        """one - other on the same items, seed by seed; a way without seeds stands beside each seed."""
-        first, second = self.of(one).runs.get(metric, []), self.of(other).runs.get(metric, [])
-        if not first or not second:
-            return Estimate(None, None, None, 0)
-        number = max(len(first), len(second))
-        pairs = [(first[place % len(first)], second[place % len(second)]) for place in range(number)]
-        runs = [{id: _minus(a[id], b[id]) for id in a.keys() & b.keys()} for a, b in pairs]
-        return self._estimate(self.of(one), runs, task)
-
-    def _estimate(self, measured: Measured, runs: Sequence[Values], task: str) -> Estimate:
-        """Items that have no value in some run are left out of all."""
-        if not runs:
-            return Estimate(None, None, None, 0)
-        whole = [
-            id
-            for id in sorted(set.intersection(*(set(run) for run in runs)))
-            if (not task or measured.tasks[id] == task) and all(run[id] is not None for run in runs)
-        ]
-        rows = [[float(run[id] or 0.0) for id in whole] for run in runs]
-        return crossed_bootstrap(rows, [measured.patients[id] for id in whole], draws=self._draws)
+def all_tables(grid: Grid, planned: Sequence[Job], finished: Sequence[Job]) -> dict[str, str]:
+    """Name of a table, as the template has it, -> Markdown, or a line where nothing is measured."""
+    results = Results(finished)
+    made = {"state": state(planned, finished)}
+    for name, experiment in grid.experiments.items():
+        made[name] = _means(grid, results, experiment)
+        made[f"{name}, differences"] = _differences(grid, results, experiment.contrasts)
+        made[f"{name}, changes"] = _changes(grid, results, experiment)
+        made[f"{name}, time"] = _time(only(planned, [experiment]), finished)
+    for mode in ("reasoning", "direct"):
+        made[f"tasks, {mode}"] = _tasks(grid, results, mode)
+    return {**made, "times": times(finished)}
 
 
-def _measured(jobs: Iterable[Job]) -> Measured:
-    by_metric: dict[str, dict[int | None, Values]] = {}
-    patients, tasks = {}, {}
-    for job in jobs:
-        name = "scores" if job.stage == "score" else None
-        for row in read(job.out, Score, name):
-            # The habits hold some of RadRScore's parts again; the scores' are the ones that count.
-            if job.stage == "habits" and row.metric in ("r_f", "r_c"):
-                continue
-            by_metric.setdefault(row.metric, {}).setdefault(job.seed, {})[row.sample_id] = row.value
-            patients[row.sample_id], tasks[row.sample_id] = row.patient_id, row.task
-    ordered = {
-        metric: [runs[seed] for seed in sorted(runs, key=lambda one: -1 if one is None else one)]
-        for metric, runs in by_metric.items()
-    }
-    return Measured(ordered, patients, tasks)
+def state(planned: Sequence[Job], finished: Sequence[Job]) -> str:
+    """How much of the grid the page stands on.
 
-
-def _minus(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
-
-
-Column = tuple[str, Callable[[Way], Estimate]]
-
-
-def table(results: Results, title: str, rows: Sequence[tuple[str, Way]], columns: Sequence[Column]) -> str:
-    """A Markdown table; a way that was not asked has a dash."""
-    head = f"| {title} | {' | '.join(name for name, _ in columns)} |"
-    lines = [head, "|---" * (len(columns) + 1) + "|"]
-    for label, way in rows:
-        lines.append(f"| {label} | {' | '.join(cell(measure(way)) for _, measure in columns)} |")
-    return "\n".join(lines)
-
-
-def cell(estimate: Estimate, sign: str = "") -> str:
+    >>> state([], [])
+    'All 0 runs of the grid are finished.'
     """
-    >>> cell(Estimate(0.5, 0.4, 0.6, 9))
-    '.500 (.400 to .600)'
-    """
-    if estimate.value is None:
-        return "-"
-    numbers = [_short(one, sign) for one in (estimate.value, estimate.low, estimate.high) if one is not None]
-    return numbers[0] if len(numbers) < 3 else f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
-
-
-def _short(value: float, sign: str) -> str:
-    return f"{value:{sign}.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:{sign}.1f}"
-
-
-def all_tables(grid: Grid, jobs: Sequence[Job]) -> dict[str, str]:
-    """Name of a table, as the template has it, -> Markdown."""
-    results = Results(grid, jobs)
-    asked = results.ways()
-
-    def scored(metrics: Iterable[tuple[str, str]], task: str = "") -> list[Column]:
-        return [(name, lambda way, m=metric: results.mean(way, m, task)) for name, metric in metrics]
-
-    def ways(mode: str, image: str = "as_is", names: Sequence[str] = ()) -> list[tuple[str, Way]]:
-        return [
-            (way[0], way)
-            for way in asked
-            if way[1] == mode and way[2] == image and (not names or way[0] in names)
-        ]
-
-    everyone = [(f"{way[0]}, {way[1]}", way) for way in asked if way[2] == "as_is"]
-    images = [(f"{way[0]}, {way[2].replace('_', ' ')}", way) for way in asked if way[1] == "reasoning"]
-    images = [row for row in images if any(way[0] == row[1][0] and way[2] != "as_is" for way in asked)]
-    changes = (
-        ("traces changed", "trace_change"),
-        ("same trace", "same_trace"),
-        ("answers changed", "answer_change"),
-        ("R_f against the patient shown", "r_f_shown"),
-        ("guarded worth against the patient shown", "guarded_shown"),
+    if len(finished) == len(planned):
+        return f"All {len(planned)} runs of the grid are finished."
+    if not any(job.stage == "score" for job in finished):
+        return f"**Not run yet: this page has no numbers.** The grid has {len(planned)} runs."
+    return (
+        f"**Unfinished: {len(finished)} of {len(planned)} runs are there.** A dash stands where nothing is "
+        "measured yet, and the number of seeds beside each row says what it is the mean of."
     )
-    by_task = [
+
+
+def _means(grid: Grid, results: Results, experiment: Experiment) -> str:
+    """A row for each way; beside its accuracy that of the same model without the image, and the controls."""
+    rows = [(label(grid, way), way) for way in map(way_of, experiment.ways)]
+    columns: list[Column] = []
+    for metric in experiment.columns:
+        columns.append((METRICS[metric], lambda way, m=metric: results.mean(way, m)))
+        if metric == "accuracy":
+            columns.append(("the same, image blank", lambda way: _blank(results, way, "accuracy")))
+    return _table(results, rows, [*columns], controls=True)
+
+
+def _blank(results: Results, way: Way, metric: str) -> Crossed:
+    return NOTHING if way[2] != "as_is" else results.mean((way[0], way[1], "blank"), metric)
+
+
+def _tasks(grid: Grid, results: Results, mode: str) -> str:
+    rows = [(label(grid, way), way) for way in results.ways() if way[1:] == (mode, "as_is")]
+    rows = [row for row in rows if row[1][0] not in CONTROLS]
+    columns = [
         (f"{task}, {metric.replace('_', ' ')}", lambda way, m=metric, t=task: results.mean(way, m, t))
         for task, metric in TASKS.items()
     ]
-    return {
-        "reasoning": table(results, "with reasoning", ways("reasoning"), scored((*ANSWERS, *REASONING))),
-        "direct": table(results, "direct", ways("direct"), scored(ANSWERS)),
-        "tasks": table(results, "by task", everyone, by_task),
-        "habits": table(results, "habits", ways("reasoning"), scored((name, name) for name in OF_HABITS)),
-        "images": table(results, "images", images, scored((*ANSWERS, *REASONING[:2], *changes))),
-        "contrasts": _contrasts(grid, results),
-        "times": times(jobs),
-    }  # fmt: skip
+    return _table(results, rows, columns, controls=True)
 
 
-def _contrasts(grid: Grid, results: Results) -> str:
-    """Differences on the same items, seed by seed."""
-    metrics = (*ANSWERS, ("RadRScore", "radrscore"), ("guarded worth", "guarded"))
-    lines = [f"| A less B | {' | '.join(name for name, _ in metrics)} |", "|---" * (len(metrics) + 1) + "|"]
-    for one, other in grid.contrasts:
-        ways = [_way(text) for text in (one, other)]
-        cells = [cell(results.difference(ways[0], ways[1], metric), "+") for _, metric in metrics]
-        lines.append(f"| {one} - {other} | {' | '.join(cells)} |")
+def _table(results: Results, rows: Sequence[Row], columns: Sequence[Column], *, controls: bool) -> str:
+    """Markdown; a way that is not measured has dashes, and a column that nobody has is left out."""
+    own = [[measure(way) for _, measure in columns] for _, way in rows]
+    if all(one.value is None for cells in own for one in cells):
+        return EMPTY
+    if controls:
+        rows = [*rows, *((name, (name, "direct", "as_is")) for name in CONTROLS)]
+        own += [[measure(way) for _, measure in columns] for _, way in rows[-len(CONTROLS) :]]
+    used = [place for place in range(len(columns)) if any(cells[place].value is not None for cells in own)]
+    lines = [_line(["", "seeds", *(columns[place][0] for place in used)]), _line(["---"] * (len(used) + 2))]
+    for (name, way), cells in zip(rows, own, strict=True):
+        lines.append(_line([name, _seeds(results, way), *(cell(cells[place]) for place in used)]))
     return "\n".join(lines)
 
 
-def _way(text: str) -> Way:
-    """`policy`, `policy/direct` or `policy/reasoning/blank`."""
-    policy, *rest = text.split("/")
-    return policy, rest[0] if rest else "reasoning", rest[1] if len(rest) > 1 else "as_is"
+def _seeds(results: Results, way: Way) -> str:
+    seeds = results.of(way).seeds
+    return "-" if seeds in ([], [None]) else str(len(seeds))
 
 
-def times(jobs: Sequence[Job]) -> str:
-    """Seconds of work per stage, over all its runs."""
+def _differences(grid: Grid, results: Results, contrasts: Sequence[Contrast]) -> str:
+    """Paired differences, with p after Holm's correction over all of the table."""
+    found = {
+        (place, metric): results.difference(way_of(one.first), way_of(one.second), metric)
+        for place, one in enumerate(contrasts)
+        for metric in one.published
+    }
+    if all(one.value is None for one in found.values()):
+        return EMPTY
+    corrected = adjusted(found)
+    head = ["A less B", "", "A", "B", "A - B", "each seed", "questions", "p (Holm)", "printed", "here"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for (place, metric), one in found.items():
+        contrast, p = contrasts[place], corrected.get((place, metric))
+        ways = [way_of(contrast.first), way_of(contrast.second)]
+        printed = contrast.published[metric]
+        lines.append(
+            _line(
+                [
+                    " less ".join(label(grid, way) for way in ways),
+                    METRICS[metric],
+                    *(cell(results.mean(way, metric), interval=False) for way in ways),
+                    cell(one, "+"),
+                    " ".join(_short(value, "+") for value in one.of_runs),
+                    str(one.n),
+                    "-" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001",
+                    printed or "-",
+                    verdict(one.value, p, published=bool(printed)),
+                ]
+            )
+        )
+    return "\n".join(lines)
+
+
+def verdict(value: float | None, p: float | None, *, published: bool) -> str:
+    """What a difference says after the correction; of a published one, whether it shows here.
+
+    >>> verdict(0.1, 0.01, published=True), verdict(-0.1, 0.01, published=False)
+    ('appears', 'B is ahead')
+    >>> verdict(0.1, 0.2, published=True)
+    'not seen'
+    """
+    if value is None:
+        return "-"
+    if p is None or p >= SURE or value == 0:
+        return "not seen" if published else "no difference seen"
+    if published:
+        return "appears" if value > 0 else "the reverse"
+    return "A is ahead" if value > 0 else "B is ahead"
+
+
+def _changes(grid: Grid, results: Results, experiment: Experiment) -> str:
+    """Of some metrics the mean of the first way, and how far each of the others is from it."""
+    first, *others = map(way_of, experiment.ways)
+    if not experiment.changes:
+        return ""
+    if not results.of(first).runs:
+        return EMPTY
+    lines = [_line(["", label(grid, first), *(f"{label(grid, way)}, change" for way in others)])]
+    lines.append(_line(["---"] * (len(others) + 2)))
+    for metric in experiment.changes:
+        cells = [cell(results.difference(way, first, metric), "+") for way in others]
+        lines.append(_line([METRICS[metric], cell(results.mean(first, metric)), *cells]))
+    return "\n".join(lines)
+
+
+def label(grid: Grid, way: Way) -> str:
+    """How tables call a way: its policy, and what is unusual about the mode or the image."""
+    policy, mode, image = way
+    name = (grid.policies[policy].label if policy in grid.policies else "") or policy
+    return ", ".join(
+        [name, *(["direct"] if mode == "direct" else []), *([image] if image != "as_is" else [])]
+    )
+
+
+def cell(estimate: Crossed, sign: str = "", *, interval: bool = True) -> str:
+    """
+    >>> cell(Crossed(0.5, 0.4, 0.6, 9)), cell(Crossed(0.5, 0.4, 0.6, 9), "+", interval=False)
+    ('.500 (.400 to .600)', '+.500')
+    """
+    if estimate.value is None:
+        return "-"
+    value = _short(estimate.value, sign)
+    if not interval or estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ({_short(estimate.low, sign)} to {_short(estimate.high, sign)})"
+
+
+def _short(value: float, sign: str) -> str:
+    return f"{value:{sign}.3f}".replace("0.", ".", 1) if abs(value) < 0.9995 else f"{value:{sign}.1f}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _time(needed: Sequence[Job], finished: Sequence[Job]) -> str:
+    """What an experiment took alone, with all that others need as well."""
+    done = {job.name for job in finished}
+    there = [job for job in needed if job.name in done]
+    if len(there) < len(needed):
+        return f"{len(there)} of its {len(needed)} runs are finished."
+    total = sum(seconds(job.out) for job in there)
+    return (
+        f"{len(needed)} runs, {total / 60:.0f} minutes of one core, so about {total / 120:.0f} on two; what "
+        "several experiments need is counted in each."
+    )
+
+
+def times(finished: Sequence[Job]) -> str:
+    """Seconds of work per stage, over all its finished runs."""
     stages: dict[str, list[float]] = {}
-    for job in jobs:
-        stages.setdefault(job.stage, []).append(seconds(job.out))
+    for job in finished:
+        stages.setdefault(job.kind, []).append(seconds(job.out))
+    if not stages:
+        return EMPTY
     lines = ["| stage | runs | seconds each | seconds in all |", "|---|---|---|---|"]
     for stage, taken in stages.items():
         lines.append(f"| {stage} | {len(taken)} | {sum(taken) / len(taken):.0f} | {sum(taken):.0f} |")

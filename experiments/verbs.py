@@ -1,12 +1,13 @@
-"""What the experiments do beside the verbs of cxreason: questions, controls and habits. Each resumes."""
+"""What the experiments do beside the verbs of cxreason: questions, pool, controls, habits. Each resumes."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from grid import ControlRecipe, HabitsRecipe, Job, QuestionsRecipe
+from grid import ControlRecipe, HabitsRecipe, Job, PoolRecipe, QuestionsRecipe
 
 from cxreason.answers import understand
 from cxreason.build import relocate
@@ -39,6 +40,7 @@ def _verbs() -> dict[str, Callable[[Any], Any]]:
         "build": build,
         "mine": mine,
         "questions": questions,
+        "pool": pool,
         "control": control,
         "sft": sft.train,
         "grpo": grpo.train,
@@ -64,6 +66,23 @@ def questions(recipe: QuestionsRecipe) -> dict[str, Any]:
                 images = tuple(relocate(image, root, recipe.out) for image in found.images)
                 run.append(replace(found, images=images))
         return run.finish(with_reasoning=len(mined))
+
+
+def pool(recipe: PoolRecipe) -> dict[str, Any]:
+    """So many training samples of each task with their reasoning, chosen by lot."""
+    with Run.open(recipe.out, verb="pool", recipe=recipe, record=Sample) as run:
+        if run.finished:
+            return run.counts
+        by_task: dict[str, list[Sample]] = defaultdict(list)
+        for sample in read_samples(recipe.mine, "train"):
+            by_task[sample.task].append(sample)
+        for task in sorted(by_task):
+            by_lot = sorted(by_task[task], key=lambda one: content_id(recipe.seed, "pool", one.id))
+            for sample in by_lot[: recipe.per_task]:
+                if sample.id not in run.done:
+                    images = tuple(relocate(image, recipe.mine, recipe.out) for image in sample.images)
+                    run.append(replace(sample, images=images))
+        return run.finish(tasks={task: len(samples) for task, samples in by_task.items()})
 
 
 def control(recipe: ControlRecipe) -> dict[str, Any]:

@@ -68,13 +68,10 @@ def demo(
 ) -> None:
     """The whole loop on synthetic X-rays, in minutes; ends with a page. Run again to continue."""
     with user_errors(quiet):
+        from cxreason import demo as room
         from cxreason.recipes import DemoRecipe, load
 
-        recipe = load(
-            DemoRecipe, recipe_file or Path(__file__).parent / "phantom" / "demo.yaml", changes or []
-        )
-        from cxreason import demo as room
-
+        recipe = load(DemoRecipe, recipe_file or room.RECIPE, changes or [])
         say = (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
         result = room.demo(recipe, limit=limit, dry_run=dry_run, say=say)
         if dry_run or as_json:

@@ -26,6 +26,9 @@ from cxreason.recipes import (
 )
 from cxreason.rows import write_json
 
+RECIPE = Path(__file__).parent / "phantom" / "demo.yaml"
+"""What each stage is told, on which experiments stand as well."""
+
 Stage = tuple[str, Recipe, Callable[..., dict[str, Any]]]
 
 

@@ -13,7 +13,6 @@ from cxreason.evaluation.statistics import (
     Estimate,
     bootstrap,
     bootstrap_total,
-    crossed_bootstrap,
     intervals,
     paired_bootstrap,
     wilson,
@@ -169,27 +168,3 @@ def test_wilson_intervals_have_their_worked_values(hits, n, low, high):
 
 def test_wilson_of_nothing_is_nothing():
     assert wilson(0, 0) == Estimate(None, None, None, 0)
-
-
-def test_runs_and_patients_are_drawn_crosswise():
-    runs = [[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
-    patients = ["a", "a", "b", "c"]
-    found = crossed_bootstrap(runs, patients, draws=4000, seed=1)
-    assert found.value == pytest.approx(8 / 12)
-    assert found.n == 4
-    # One run has no spread of its own, and neither have runs that agree.
-    one = crossed_bootstrap(runs[:1], patients, draws=4000, seed=1)
-    same = crossed_bootstrap([runs[0]] * 3, patients, draws=4000, seed=2)
-    plain = bootstrap(runs[0], patients, draws=4000, seed=3)
-    assert (one.low, one.high) == (same.low, same.high) == (plain.low, plain.high)
-    # All that differs between these is the run: the interval goes from the worst to the best.
-    apart = crossed_bootstrap([[0.0] * 4, [1.0] * 4], patients, draws=4000, seed=1)
-    assert (apart.low, apart.value, apart.high) == (0.0, 0.5, 1.0)
-
-
-def test_runs_of_other_items_or_with_holes_are_refused():
-    with pytest.raises(ValueError, match="groups"):
-        crossed_bootstrap([[1.0, 0.0]], ["a"])
-    with pytest.raises(ValueError, match="missing"):
-        crossed_bootstrap([[1.0, float("nan")]], ["a", "b"])
-    assert crossed_bootstrap([[]], []).value is None

@@ -1,6 +1,7 @@
 """Intervals, paired tests and agreement of raters, small and exact. What each is and why: the docstrings.
 
     intervals.py   bootstrap over patients, also of whole-set metrics; Wilson
+    crossed.py     several runs (seeds) of one experiment on the same items
     paired.py      McNemar, paired t, Wilcoxon, randomisation; Holm over several
     raters.py      ICC(2,1), Krippendorff's alpha
 
@@ -9,11 +10,11 @@
 (0.75, 8)
 """
 
+from cxreason.evaluation.statistics.crossed import Crossed, crossed
 from cxreason.evaluation.statistics.intervals import (
     Estimate,
     bootstrap,
     bootstrap_total,
-    crossed_bootstrap,
     paired_bootstrap,
     wilson,
 )
@@ -32,13 +33,14 @@ from cxreason.evaluation.statistics.raters import Agreement, icc, krippendorff
 
 __all__ = [
     "Agreement",
+    "Crossed",
     "Estimate",
     "McNemar",
     "PairedT",
     "Wilcoxon",
     "bootstrap",
     "bootstrap_total",
-    "crossed_bootstrap",
+    "crossed",
     "holm",
     "icc",
     "krippendorff",

@@ -1,4 +1,4 @@
-"""Intervals: percentile bootstrap over items, patients or runs, and Wilson's for proportions near 0 and 1.
+"""Intervals: percentile bootstrap over items or patients, and Wilson's for proportions near 0 and 1.
 
 >>> wilson(0, 20).low
 0.0
@@ -199,45 +199,6 @@ def paired_bootstrap(
         raise ValueError(f"paired_bootstrap: {len(first)} and {len(second)} values; pairs are needed")
     differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     return bootstrap(differences.tolist(), groups, draws=draws, seed=seed)
-
-
-def crossed_bootstrap(
-    runs: Sequence[Sequence[float]],
-    groups: Sequence[Hashable],
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-) -> Estimate:
-    """Mean over runs (seeds) of the same items, with an interval over both: runs and groups drawn anew.
-
-    Each resample draws runs with replacement and, crossed with them, patients with all their items; its
-    value is the mean over what was drawn. With one run this is `bootstrap` over patients. A few runs say
-    little about their spread, and resampling them too little rather than too much.
-
-    >>> crossed_bootstrap([[1, 1, 0, 0], [1, 1, 1, 0]], ["a", "b", "c", "d"]).value
-    0.625
-    """
-    values = np.asarray(runs, dtype=float)
-    if values.ndim != 2 or values.shape[1] != len(groups):
-        raise ValueError(f"crossed_bootstrap: runs of {values.shape} values but {len(groups)} groups")
-    if np.isnan(values).any():
-        raise ValueError("crossed_bootstrap: a value is missing; leave such items out of all runs")
-    if not values.size:
-        return Estimate(None, None, None, 0)
-    by_group = [_by_group(run, groups) for run in values]
-    sums, sizes = np.stack([one for one, _ in by_group]), by_group[0][1]
-    mean = float(values.mean())
-    if len(sizes) < 2:
-        return Estimate(mean, None, None, values.shape[1])
-    generator = np.random.default_rng(seed)
-    num_runs, num_groups = sums.shape
-    means = np.empty(draws)
-    for number in range(draws):
-        times = np.bincount(generator.integers(0, num_groups, num_groups), minlength=num_groups)
-        chosen = generator.integers(0, num_runs, num_runs)
-        means[number] = (sums[chosen] @ times).mean() / (sizes @ times)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Estimate(mean, float(low), float(high), values.shape[1])
 
 
 def wilson(hits: int, n: int) -> Estimate:
