@@ -33,6 +33,7 @@ import numpy as np
 from PIL import Image
 
 from cxreason.answers import DIALECTS
+from cxreason.serve.limits import Limits
 from cxreason.training.models import BASE_MODEL
 
 FIRST_LIMIT, PIECE_LIMIT = 1.0, 0.05
@@ -218,17 +219,28 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=8, help="questions of each client")
     parser.add_argument("--peer", action="store_true", help="measure `transformers serve` as well")
     parser.add_argument("--damaged", type=int, default=0, help="send so many damaged files instead")
-    parser.add_argument("--at-once", type=int, default=16, help="questions that the server answers at a time")
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        nargs="*",
+        default=[Limits().at_once],
+        help="questions that the server answers at a time; several are measured one after the other",
+    )
+    parser.add_argument(
+        "--no-overload", dest="overload", action="store_false", help="leave the 96 clients out"
+    )
     parser.add_argument("--port", type=int, default=8378)
     told = parser.parse_args()
     address = f"http://127.0.0.1:{told.port}"
     command = [sys.executable, "-m", "cxreason", "serve", "--port", str(told.port)]
-    with serving([*command, "--at-once", str(told.at_once)], address):
-        if told.damaged:
-            damaged_uploads(address, told.damaged)
-            return
-        measured(address, "cxreason", "phantom", told.clients, told.each)
-        overloaded(address)
+    for at_once in told.at_once:
+        with serving([*command, "--at-once", str(at_once)], address):
+            if told.damaged:
+                damaged_uploads(address, told.damaged)
+                continue
+            measured(address, f"cxreason, {at_once} at once", "phantom", told.clients, told.each)
+            if told.overload:
+                overloaded(address)
     if told.peer:
         address = f"http://127.0.0.1:{told.port + 1}"
         with serving([sys.executable, "-c", PEER.format(port=told.port + 1)], address):

@@ -76,12 +76,12 @@ def picture(size: tuple[int, int] = (48, 40), **told: Any) -> bytes:
 @contextlib.contextmanager
 def running(desk: Desk, hosts: Sequence[str] = ()) -> Iterator[str]:
     """The server on a free port of this machine; gives its address."""
-    from cxreason.serve.run import server
+    from cxreason.web import server
 
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)
-    one: uvicorn.Server = server(make_app(desk, hosts))
+    one: uvicorn.Server = server(make_app(desk, hosts), "cxreason.serve")
     thread = threading.Thread(target=one.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

@@ -29,6 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": GROUND | {"machine", "progress", "rows"},
     "settings": set(),
     "recipe_files": {"errors"},
+    # What the two web servers share below their pages: the port, limits, files.
+    "web": {"errors"},
     "training_recipes": {"settings", "recipe_files"},
     "recipes": {"errors", "settings", "recipe_files", "training_recipes"},
     "endpoint": {"errors", "settings", "records", "rows"},
@@ -61,12 +63,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probing": STAGE | {"answers", "text", "imaging", "inference", "evaluation", "mining"},
     # An answer is shown with the pages' own means; what is asked comes from tasks, examples from phantoms.
     "serve": STAGE
-    | {"answers", "text", "imaging", "phantom", "tasks", "endpoint", "inference", "evaluation", "viewer"},
+    | {"answers", "text", "imaging", "phantom", "tasks", "endpoint", "inference", "evaluation", "viewer"}
+    | {"web"},
     # Benchmarks: from the datasets to the scores.
     "suites": STAGE | {"answers", "text", "datasets", "tasks", "build", "inference", "evaluation"},
     "doctor": {"machine"},
     # phantom: the example study; text and evaluation: what an edit changed, and the statistics.
-    "study": STAGE | {"text", "imaging", "viewer", "phantom", "evaluation"},
+    "study": STAGE | {"text", "imaging", "viewer", "web", "phantom", "evaluation"} | {"recipe_files"},
 }
 COMMAND_LINE = {
     "cli",

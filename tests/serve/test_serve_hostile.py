@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
-from cxreason.serve import run as room
+from cxreason import web
 from cxreason.serve.desk import Desk
 from cxreason.serve.engines import Ask
 from cxreason.serve.images import Decoders, Refused
@@ -50,7 +50,8 @@ def damaged(whole, chance):
     return bytes(content)
 
 
-def test_damaged_files_are_read_or_refused_in_one_line_and_in_time(served):
+@pytest.mark.timing
+def test_damaged_files_are_read_or_refused_in_one_line_and_within_five_seconds(served):
     _, client = served
     files = {
         "png": picture(EIGHT),
@@ -61,25 +62,26 @@ def test_damaged_files_are_read_or_refused_in_one_line_and_in_time(served):
         "jpeg": dicom(EIGHT, bits=8, syntax="jpeg"),
     }
     chance = random.Random(11)
-    statuses = {201: 0, 422: 0}
-    slowest = 0.0
+    statuses = {201: 0, 422: 0, 429: 0}
+    seconds = []
     for number in range(NUM_DAMAGED):
         content = damaged(list(files.values())[number % len(files)], chance)
         began = time.monotonic()
         answer = upload(client, content)
-        slowest = max(slowest, time.monotonic() - began)
+        seconds.append(time.monotonic() - began)
         assert answer.status_code in statuses, answer.text
         statuses[answer.status_code] += 1
-        if answer.status_code == 422:
+        if answer.status_code != 201:
             error = answer.json()["error"]
             assert "\n" not in error
             assert "Traceback" not in error
             assert "/proc/" not in error
             assert len(error) < 400
-    assert min(statuses.values()) > NUM_DAMAGED / 20, statuses
-    # The machine may be busy: the promise is 5 seconds for decoding, which the server keeps itself.
-    assert slowest < 8
+    assert min(statuses[201], statuses[422]) > NUM_DAMAGED / 20, statuses
+    assert statuses[429] < NUM_DAMAGED / 20, "sent one by one, hardly any has to wait for a new process"
+    assert max(seconds) < 5
     assert upload(client, picture(EIGHT)).status_code == 201
+    print(f"{statuses}, slowest {max(seconds):.2f} s, median {np.median(seconds):.3f} s")  # noqa: T201
 
 
 def chunk(kind, body):
@@ -118,11 +120,16 @@ def test_what_is_no_image_is_named_in_one_line(served, content, said):
 
 
 def test_a_decoder_that_hangs_or_dies_is_replaced_and_its_file_refused():
+    async def free(decoders):
+        """A process that waits for a file, without taking it away."""
+        process = await decoders._ready.get()
+        decoders._ready.put_nowait(process)
+        return process
+
     async def work():
-        decoders = Decoders(Limits(decode_seconds=0.3))
+        decoders = Decoders(Limits(decode_seconds=20))  # for the ones that are well, on a busy machine
         await decoders.warm()
-        decoders.limits = Limits(decode_seconds=20)  # for the ones that are well, on a busy machine
-        first = decoders._idle[0]
+        first = await free(decoders)
         assert (await decoders.decode(picture(EIGHT))).grey.shape == EIGHT.shape
         first.send_signal(signal.SIGSTOP)
         decoders.limits = Limits(decode_seconds=0.3)
@@ -131,7 +138,7 @@ def test_a_decoder_that_hangs_or_dies_is_replaced_and_its_file_refused():
         assert first.returncode == -signal.SIGKILL
         decoders.limits = Limits(decode_seconds=20)
         assert (await decoders.decode(picture(EIGHT))).grey.shape == EIGHT.shape
-        second = decoders._idle[0]
+        second = await free(decoders)
         assert second.pid != first.pid
         second.kill()
         await second.wait()
@@ -139,6 +146,27 @@ def test_a_decoder_that_hangs_or_dies_is_replaced_and_its_file_refused():
         await decoders.close()
 
     asyncio.run(work())
+
+
+def test_whoever_waits_for_the_files_of_others_hears_of_it_in_time():
+    async def work():
+        decoders = Decoders(Limits(decode_seconds=1))
+        await asyncio.gather(decoders.warm(), decoders.warm())
+        stopped = [await decoders._ready.get() for _ in range(2)]
+        for process in stopped:
+            process.send_signal(signal.SIGSTOP)
+            decoders._ready.put_nowait(process)
+        began = time.monotonic()
+        told = await asyncio.gather(
+            *(decoders.decode(picture(EIGHT)) for _ in range(6)), return_exceptions=True
+        )
+        seconds = time.monotonic() - began
+        await decoders.close()
+        return told, seconds
+
+    told, seconds = asyncio.run(work())
+    assert sorted(one.status for one in told) == [422, 422, 429, 429, 429, 429]
+    assert seconds < 4, "each of them within its own time, and not one after the other"
 
 
 def test_only_so_many_images_are_read_at_a_time():
@@ -208,7 +236,7 @@ def raw(address, request, seconds=5.0):
 
 
 def test_clients_that_send_slowly_are_not_waited_for(monkeypatch):
-    monkeypatch.setattr(room, "HEADER_SECONDS", 0.5)
+    monkeypatch.setattr(web, "HEAD_SECONDS", 0.5)
     with running(Desk(Scripted(), limits=Limits(body_seconds=0.5))) as address:
         began = time.monotonic()
         assert raw(address, b"GET / HT") == b""
@@ -219,7 +247,7 @@ def test_clients_that_send_slowly_are_not_waited_for(monkeypatch):
 
 
 def test_a_client_that_does_not_read_is_let_go(caplog, monkeypatch):
-    monkeypatch.setattr(room, "SEND_SECONDS", 0.5)
+    monkeypatch.setattr(web, "SEND_SECONDS", 0.5)
     noise = np.random.default_rng(1).integers(0, 65535, (1500, 1500)).astype(np.uint16)
     limits = Limits(decode_seconds=60)
     with running(Desk(Scripted(), limits=limits)) as address:

@@ -14,7 +14,6 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from cxreason import __version__
@@ -24,6 +23,7 @@ from cxreason.serve.chat import chat, error_body
 from cxreason.serve.desk import Desk
 from cxreason.serve.guard import HEADERS, Guard
 from cxreason.serve.images import Busy, Refused
+from cxreason.web import Files
 
 PAGES = Path(__file__).parent / "static"
 DESCRIPTION = """Ask a vision-language model about chest X-rays. For research only; not a medical device.
@@ -54,8 +54,8 @@ def make_app(desk: Desk, hosts: Sequence[str] = ()) -> FastAPI:
     app.include_router(api)
     app.include_router(chat)
     _pages(app)
-    app.mount("/viewer", StaticFiles(directory=VIEWER), name="viewer")
-    app.mount("/static", StaticFiles(directory=PAGES), name="static")
+    app.mount("/viewer", Files(VIEWER), name="viewer")
+    app.mount("/static", Files(PAGES), name="static")
     _errors(app)
     app.add_middleware(Guard, limits=desk.limits, hosts=hosts)  # pyright: ignore[reportArgumentType]
     return app

@@ -5,26 +5,14 @@ One piece of ASGI middleware, because its limits must hold before anything is re
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from fastapi import HTTPException
 from fastapi.responses import JSONResponse
 
 from cxreason.serve.limits import Limits
+from cxreason.web import Application, Message, Receive, Scope, Send, bounded, let_pass, too_large
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-PASSING_SECONDS, PASSING_BYTES = 1.0, 8 << 20
-"""So long, and so much of it, a request that is refused may go on."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Everything comes from here: no script, style, font, picture or request of anybody else.
 POLICY = "; ".join(
@@ -70,9 +58,10 @@ class Guard:
         answer = self._answer(send)
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _let_pass(receive)
+            await let_pass(receive)
             return await refusal(scope, receive, answer)
-        return await self.app(scope, self._body(scope, receive), answer)
+        body = bounded(receive, self._most_bytes(scope), self.limits.body_seconds)
+        return await self.app(scope, body, answer)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> JSONResponse | None:
         host = headers.get("host", "")
@@ -83,40 +72,11 @@ class Guard:
             return _refused(403, "requests from pages of other sites are not answered")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:15]) > self._most_bytes(scope):
-            return _refused(413, self._too_large(scope))
+            return _refused(413, too_large(self._most_bytes(scope)))
         return None
 
     def _most_bytes(self, scope: Scope) -> int:
         return self.limits.image_bytes if scope["path"] == "/api/images" else self.limits.json_bytes
-
-    def _too_large(self, scope: Scope) -> str:
-        return f"a request may have {self._most_bytes(scope):,} bytes at most"
-
-    def _body(self, scope: Scope, receive: Receive) -> Receive:
-        """The request, as long as it stays small and comes in time."""
-        num_bytes = 0
-        ends = time.monotonic() + self.limits.body_seconds
-        whole = False
-
-        async def limited() -> Message:
-            nonlocal num_bytes, whole
-            if whole:  # what comes now is only that the client goes away
-                return await receive()
-            try:
-                async with asyncio.timeout(max(0.0, ends - time.monotonic())):
-                    message = await receive()
-            except TimeoutError:
-                late = f"the request was not whole after {self.limits.body_seconds:g} seconds"
-                raise HTTPException(408, late, {"Connection": "close"}) from None
-            num_bytes += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
-            if num_bytes > self._most_bytes(scope):
-                if not whole:
-                    await _let_pass(receive)
-                raise HTTPException(413, self._too_large(scope), {"Connection": "close"})
-            return message
-
-        return limited
 
     def _answer(self, send: Send) -> Send:
         """The answer with the headers that every one has."""
@@ -130,19 +90,6 @@ class Guard:
             await send(message)
 
         return headed
-
-
-async def _let_pass(receive: Receive) -> None:
-    """Read on for a moment and keep nothing: to close on a client that still writes is to take the answer
-    from it, for its machine drops what has come but was not read yet."""
-    num_bytes = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PASSING_SECONDS):
-            while num_bytes < PASSING_BYTES:
-                message = await receive()
-                num_bytes += len(message.get("body", b""))
-                if message["type"] != "http.request" or not message.get("more_body", False):
-                    return
 
 
 def _name(host: str) -> str:

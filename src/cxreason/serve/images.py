@@ -60,12 +60,17 @@ class Decoded:
 
 
 class Decoders:
-    """A few processes that decode. One that takes too long or dies is replaced, and its file refused."""
+    """A few processes that decode. One that takes too long or dies is replaced, and its file refused.
+
+    Whoever sends an image hears of it within `decode_seconds`, whatever it waited for: the file, one before
+    it, or a process that has to be started. Where the time went before its turn came, it may come again.
+    """
 
     def __init__(self, limits: Limits):
         self.limits = limits
-        self._idle: list[asyncio.subprocess.Process] = []
-        self._room = asyncio.Semaphore(NUM_DECODERS)
+        self._ready: asyncio.Queue[asyncio.subprocess.Process] = asyncio.Queue()
+        self._starts: set[asyncio.Task[None]] = set()
+        self._num_processes = 0
         self._num_inside = 0
 
     async def decode(self, content: bytes) -> Decoded:
@@ -78,16 +83,29 @@ class Decoders:
             raise Busy("too many images are being read; send it again", 2)
         self._num_inside += 1
         try:
-            async with self._room:
-                return await self._decode(content)
+            ends = asyncio.get_running_loop().time() + self.limits.decode_seconds
+            return await self._decode(await self._process(ends), content, ends)
         finally:
             self._num_inside -= 1
 
-    async def _decode(self, content: bytes) -> Decoded:
-        process = self._living() or await self._start()
+    async def _process(self, ends: float) -> asyncio.subprocess.Process:
+        """A process for this file alone; Busy where none is free in time."""
+        try:
+            async with asyncio.timeout_at(ends):
+                while True:
+                    if self._ready.empty() and self._num_processes < NUM_DECODERS:
+                        self._begin()
+                    process = await self._ready.get()
+                    if process.returncode is None:
+                        return process
+                    self._num_processes -= 1  # as where the system needed its memory
+        except TimeoutError:
+            raise Busy("the images before this one took too long; send it again", 2) from None
+
+    async def _decode(self, process: asyncio.subprocess.Process, content: bytes, ends: float) -> Decoded:
         whole = False
         try:
-            async with asyncio.timeout(self.limits.decode_seconds):
+            async with asyncio.timeout_at(ends):
                 head, parts = await _exchange(process, content)
             whole = True
         except TimeoutError:
@@ -96,42 +114,57 @@ class Decoders:
             raise Refused("the image is damaged") from None
         finally:
             if whole:
-                self._idle.append(process)
+                self._ready.put_nowait(process)
             else:
                 await _kill(process)
+                self._num_processes -= 1
+                self._begin()  # now, so that the next file need not wait for it
         if "error" in head:
             raise Refused(f"the image {head['error']}")
         grey = np.frombuffer(parts[0], dtype=np.uint8).reshape(head["height"], head["width"])
         return Decoded(grey, parts[1], head["view"])
 
-    def _living(self) -> asyncio.subprocess.Process | None:
-        """A process that waits; one may have died since, as where the system needed its memory."""
-        while self._idle:
-            process = self._idle.pop()
-            if process.returncode is None:
-                return process
-        return None
+    def _begin(self) -> asyncio.Task[None]:
+        """Start a process beside what is going on."""
+        self._num_processes += 1
+        task = asyncio.create_task(self._start())
+        self._starts.add(task)
+        task.add_done_callback(self._starts.discard)
+        return task
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self) -> None:
+        try:
+            process = await self._started()
+        except BaseException:
+            self._num_processes -= 1
+            raise
+        self._ready.put_nowait(process)
+
+    async def _started(self) -> asyncio.subprocess.Process:
         command = (sys.executable, "-m", "cxreason.serve.decoder", str(self.limits.image_pixels))
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
         try:
             async with asyncio.timeout(START_SECONDS):
                 await _read(process)
-        except (TimeoutError, EOFError):
+        except BaseException as error:
             await _kill(process)
-            raise RuntimeError("the process that decodes images does not start") from None
+            if isinstance(error, TimeoutError | EOFError):
+                raise RuntimeError("the process that decodes images does not start") from None
+            raise
         return process
 
     async def warm(self) -> None:
         """Start one process, so that the first image need not wait for it."""
-        self._idle.append(await self._start())
+        await self._begin()
 
     async def close(self) -> None:
         """End all processes."""
-        while self._idle:
-            await _kill(self._idle.pop())
+        for task in self._starts:
+            task.cancel()
+        await asyncio.gather(*self._starts, return_exceptions=True)
+        while not self._ready.empty():
+            await _kill(self._ready.get_nowait())
 
 
 async def _exchange(

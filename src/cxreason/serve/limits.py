@@ -23,8 +23,8 @@ class Limits:
     most_images: int = 4
     body_seconds: float = 30.0
     """How long a client may take to send a request."""
-    decode_seconds: float = 5.0
-    """How long an image may take to be decoded, the start of its process not counted."""
+    decode_seconds: float = 4.5
+    """How long an image may take to be decoded, from its last byte, all waiting counted."""
     most_decoding: int = 32
     """Images that are decoded or wait for it."""
     kept_bytes: int = 512 * MIB
