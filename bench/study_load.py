@@ -5,8 +5,14 @@
 .venv/bin/python bench/study_load.py --database postgresql+psycopg://user@host/name
 
 Readers open pages, load images, save and submit as a browser does, with ids of their own making, and send
-again what got no receipt. Each remembers every receipt. At the end the database is read and compared with
-them. Prints one JSON line for what was lost, what is there twice, and the p95 of a page.
+again what got no answer. Each remembers every receipt. At the end the database is read and compared with
+them. Prints one JSON line each for what was lost, what is there twice, and for times:
+
+- of a page: from the request that was answered to the whole page. Requests that failed because the server had
+  been killed are not in it; they are sent again after 0.1 s, then twice as long each time, up to 2 s;
+- of a page with its outage: from the first try, so with every failed one and the waiting between;
+- of a save: from sending it to its receipt, as of a page;
+- of an outage: from the SIGKILL until the server answers again.
 """
 
 from __future__ import annotations
@@ -83,13 +89,19 @@ class Server:
         self.command = [sys.executable, "-m", "cxreason", "study", "serve", str(folder), "--port", str(port)]
         self.command += ["--database", url] if url else []
         self.base = f"http://127.0.0.1:{port}"
+        self.log = folder.with_name("server.log")
         self.process: subprocess.Popen | None = None
+        self.cpu_seconds = 0.0
+        self.outages: list[float] = []
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        """Begin."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stderr=log, stdout=subprocess.DEVNULL)
 
     def kill(self) -> None:
         assert self.process is not None
+        self.cpu_seconds += cpu_seconds(self.process.pid)
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -100,7 +112,16 @@ class Server:
                 if (await client.get(f"{self.base}/health", timeout=2)).status_code == 200:
                     return
             except httpx.HTTPError:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processors; 0 where the system does not tell."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return 0.0
+    parts = stat.read_text().rpartition(")")[2].split()
+    return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Reader:
@@ -113,26 +134,34 @@ class Reader:
         self.receipts: dict[str, str] = {}
         self.submitted: dict[tuple[str, str], str] = {}
         self.pages: list[float] = []
-        self.retries = 0
+        self.pages_with_outage: list[float] = []
+        self.saves: list[float] = []
+        self.asked = self.retries = 0
 
     async def ask(self, method: str, path: str, **more) -> httpx.Response:
         """Until there is an answer, as a browser's script does."""
-        wait = 0.1
+        wait, first = 0.1, time.perf_counter()
         while True:
+            self.asked += 1
+            started = time.perf_counter()
             try:
-                started = time.perf_counter()
-                answer = await self.client.request(
-                    method, f"{self.base}{path}", follow_redirects=True, **more
-                )
+                answer = await self.client.request(method, f"{self.base}{path}", **more)
                 if answer.status_code < 500:
-                    if method == "GET" and "/pixels/" not in path:
-                        self.pages.append(time.perf_counter() - started)
+                    self.note(method, path, time.perf_counter() - started, time.perf_counter() - first)
                     return answer
             except httpx.HTTPError:
                 pass
             self.retries += 1
             await asyncio.sleep(wait * self.dice.uniform(0.5, 1.5))
             wait = min(2.0, wait * 2)
+
+    def note(self, method: str, path: str, seconds: float, with_outage: float) -> None:
+        """Remember how long an answer took."""
+        if method == "POST":
+            self.saves.append(seconds)
+        elif "/pixels/" not in path:
+            self.pages.append(seconds)
+            self.pages_with_outage.append(with_outage)
 
     async def read(self) -> None:
         """Read until the time is over."""
@@ -203,7 +232,10 @@ async def work(server: Server, sessions: dict[str, str], seconds: float, kills: 
             for _ in range(kills):
                 await asyncio.sleep(seconds / (kills + 1) * random.uniform(0.6, 1.2))
                 server.kill()
+                began = time.monotonic()
                 server.start()
+                await server.answers(client)
+                server.outages.append(time.monotonic() - began)
 
         await asyncio.gather(kill(), *(reader.read() for reader in readers))
         await server.answers(client)
@@ -239,8 +271,35 @@ def all_ids(folder: Path, url: str | None) -> list[str]:
         return list(connection.scalars(select(events.c.id)))
 
 
+def times(readers: list[Reader], server: Server) -> list[dict]:
+    """How long pages, saves and outages took, in milliseconds, and what the server did for it."""
+    lines = []
+    for what, limit, seconds in (
+        ("milliseconds of a page, p95", LIMIT_MILLISECONDS, [one for it in readers for one in it.pages]),
+        (
+            "milliseconds of a page with its outage, p95",
+            None,
+            [one for it in readers for one in it.pages_with_outage],
+        ),
+        ("milliseconds of a save, p95", LIMIT_MILLISECONDS, [one for it in readers for one in it.saves]),
+        ("milliseconds of an outage, mean", None, server.outages),
+    ):
+        if not seconds:
+            continue
+        sorted_ = np.sort(seconds) * 1000
+        figure = float(sorted_.mean() if what.endswith("mean") else np.quantile(sorted_, 0.95))
+        line: dict = {"what": what, "figure": round(figure, 1)}
+        line |= {"limit": limit, "ratio": round(limit / figure, 2)} if limit else {}
+        line |= {"median": round(float(np.median(sorted_)), 1), "longest": round(float(sorted_[-1]), 1)}
+        lines.append(line | {"number": len(sorted_)})
+    asked = sum(reader.asked for reader in readers)
+    cpu = {"what": "milliseconds of processor of a request, starts of the server included"}
+    cpu |= {"figure": round(1000 * server.cpu_seconds / asked, 1), "requests": asked}
+    return [*lines, cpu]
+
+
 def main() -> None:
-    """Prints the lines; exit code 1 where something was lost or is there twice."""
+    """Prints the lines; exit code 1 where something was lost, is there twice or failed in the server."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--kills", type=int, default=NUM_KILLS)
@@ -262,8 +321,7 @@ def main() -> None:
         finally:
             server.kill()
         found = compare(folder, told.database, readers)
-    pages = sorted(1000 * seconds for reader in readers for seconds in reader.pages)
-    p95 = pages[int(0.95 * len(pages))]
+        found["faults"] = server.log.read_text(errors="replace").count("Traceback")
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     kind = "PostgreSQL" if told.database else "SQLite"
     how = f"{len(readers)} readers, {told.seconds:g} s, {told.kills} SIGKILLs, {kind}"
@@ -271,18 +329,9 @@ def main() -> None:
     for what in ("lost", "twice"):
         line = {"what": f"acknowledged events {what}: {how}", "figure": found[what], "limit": 0}
         print(json.dumps({**line, **found, "retries": retries, "machine": machine}))
-    line = {
-        "what": f"milliseconds of a page, p95: {how}",
-        "figure": round(p95, 1),
-        "limit": LIMIT_MILLISECONDS,
-    }
-    line |= {
-        "ratio": round(LIMIT_MILLISECONDS / p95, 2),
-        "pages": len(pages),
-        "median": round(pages[len(pages) // 2], 1),
-    }
-    print(json.dumps({**line, "machine": machine}))
-    sys.exit(bool(found["lost"] or found["twice"]))
+    for line in times(readers, server):
+        print(json.dumps({**line, "what": f"{line['what']}: {how}", "machine": machine}))
+    sys.exit(bool(found["lost"] or found["twice"] or found["faults"]))
 
 
 if __name__ == "__main__":

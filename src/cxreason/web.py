@@ -163,14 +163,16 @@ def bounded(receive: Receive, most_bytes: int, seconds: float) -> Receive:
 
 
 async def let_pass(receive: Receive) -> None:
-    """Take what still comes of a refused request, for a while: who is cut off while writing hears no reason."""
-    num_bytes, more = 0, True
+    """Read on for a moment and keep nothing: to close on a client that still writes is to take the answer
+    from it, for its machine drops what has come but was not read yet."""
+    num_bytes = 0
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PASSING_SECONDS):
-            while more and num_bytes < PASSING_BYTES:
+            while num_bytes < PASSING_BYTES:
                 message = await receive()
                 num_bytes += len(message.get("body", b""))
-                more = message.get("more_body", False)
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
 def too_large(most_bytes: int) -> str:

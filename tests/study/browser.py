@@ -159,6 +159,7 @@ STOP = """() => {
 def focus_is_seen(page: Any, steps: int = 25) -> list[str]:
     """Go through the page with the Tab key: each stop shows an outline. The stops by their names."""
     stops: list[str] = []
+    page.focus(".skip")
     for _ in range(steps):
         page.keyboard.press("Tab")
         stop = page.evaluate(STOP)

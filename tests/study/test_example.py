@@ -60,7 +60,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(folder):
         command = ["study", "serve", str(folder), "--port", str(taken.getsockname()[1])]
         said = CliRunner().invoke(app, command)
     assert said.exit_code == 1
-    assert "Name another --port" in said.stderr
+    assert "another with --port" in said.stderr
 
 
 @pytest.mark.parametrize("verb", ["export", "analyse"])

@@ -218,7 +218,7 @@ def test_a_large_body_is_refused_before_it_is_read(shared):
 
 
 def test_a_fault_of_ours_shows_nothing_of_the_inside(study, client, monkeypatch):
-    monkeypatch.setattr(study.store, "readings_of", lambda name: 1 / 0)
+    monkeypatch.setattr(study.store, "due", lambda name: 1 / 0)
     answer = client.get("/read")
     assert answer.status_code == 500
     assert "division" not in answer.text
@@ -306,3 +306,72 @@ def test_static_routes_give_nothing_else(shared):
         "/static//etc/passwd",
     ):
         assert nobody.get(path).status_code == 404
+
+
+def test_slow_clients_keep_nobody_waiting_and_are_written_down(study, client, monkeypatch):
+    """On a port of its own, as `cxreason study serve` opens it."""
+    import socket
+    import threading
+
+    from cxreason import web
+    from cxreason.study import guard
+    from cxreason.study.app import create_app
+
+    page = client.open()
+    monkeypatch.setattr(web, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.5)
+    listening = web.listen("127.0.0.1", 0)
+    server = web.server(create_app(study), "cxreason.study")
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    session = f"Cookie: cxreason_session={client.cookies['cxreason_session']}\r\n"
+    head = f"POST /read/{page['reading']}/events HTTP/1.1\r\nHost: x\r\n{session}Content-Length: 100\r\n"
+    for sent, answer in (
+        (b"GET / HT", b""),
+        (head.encode() + b"Content-Type: application/json\r\n\r\n{", b" 408 "),
+    ):
+        with socket.create_connection(listening.getsockname(), timeout=8) as line:
+            line.sendall(sent)
+            assert answer in line.recv(65_536)
+    server.should_exit = server.force_exit = True
+    thread.join(10)
+    assert any("too slow" in subject for subject in logged(study, "refused"))
+
+
+def test_guesses_that_come_in_one_moment_are_slowed_down_too(study, monkeypatch):
+    import threading
+
+    looked_at, codes, refused = [], [], threading.Semaphore(0)
+    others_are_refused = threading.Event()
+
+    def log_in(name, password):
+        looked_at.append(password)
+        others_are_refused.wait(30)
+        return False
+
+    def guess(client):
+        codes.append(client.log_in("r1", "a guess").status_code)
+        refused.release()
+
+    monkeypatch.setattr(study.accounts, "log_in", log_in)
+    threads = [threading.Thread(target=guess, args=(Client(study),)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for _ in range(7):
+        assert refused.acquire(timeout=30)
+    others_are_refused.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [401] * 5 + [429] * 7
+    assert len(looked_at) == 5
+
+
+def test_a_character_that_databases_do_not_take_does_no_harm(study, client):
+    page = client.open()
+    told = client.tell(page, event("save", 1.0, step="report", text="Clear.\0 Lungs."))
+    assert told.json()["state"]["report"]["text"] == "Clear. Lungs."
+    assert client.get("/read/%00").status_code == 404
+    assert Client(study).log_in("r\0", "x").status_code == 401
+    half = json.dumps({"page": page["page"], "events": [event("save", 1.0, step="report", text="\ud800")]})
+    headers = {"X-CSRF-Token": page["csrf"], "Content-Type": "application/json"}
+    assert client.post(f"/read/{page['reading']}/events", content=half, headers=headers).status_code == 422

@@ -90,13 +90,17 @@ def test_a_report_is_written_with_keys_alone(browser, served):
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_selector("a.main")
-        page.focus("a.main")
+        until(page, "document.readyState === 'complete'")
+        for _ in range(10):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.matches('a.main')"):
+                break
         page.keyboard.press("Enter")
         shown(page)
         while "mode-write" not in page.get_attribute("body", "class"):
             in_mode(page, served, "r1", "write")
         number = case_number(page)
-        page.focus(".viewer-canvas")
+        until(page, "document.activeElement.tagName === 'CANVAS'")
         before = page.inner_text(".viewer-numbers >> nth=0")
         for key in ("i", "+", "ArrowLeft", "Shift+ArrowUp", "b", "2", "0"):
             page.keyboard.press(key)

@@ -107,3 +107,33 @@ def test_two_windows_that_write_in_the_same_moment_do_not_both_stand(study):
 def test_a_second_start_finds_everything(study, url):
     again = open_study(study.folder, url)
     assert again.store.readings_of("r1") == study.store.readings_of("r1")
+
+
+def test_a_link_that_is_used_twice_in_one_moment_works_once(study):
+    for _ in range(5):
+        token = study.accounts.make_link("r2")
+        together = threading.Barrier(6)
+        names = []
+
+        def use(token: str = token, together: threading.Barrier = together, names: list = names) -> None:
+            together.wait()
+            names.append(study.accounts.use_link(token, "a password of some length"))
+
+        threads = [threading.Thread(target=use) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(names, key=str) == [None] * 5 + ["r2"]
+
+
+def test_a_character_that_postgresql_does_not_take_does_no_harm(study):
+    client = Client(study).enter("a1")
+    page = client.open()
+    values = {"preference": "A", "comment": "\0"}
+    for number in (1, 2):
+        said = event("save", number, step="answers", values=values, base=page["state"]["answers"]["base"])
+        page["state"] = client.tell(page, said).json()["state"]
+    assert page["state"]["answers"]["values"]["preference"] == "A"
+    assert client.get("/read/%00").status_code == 404
+    assert Client(study).log_in("r\0", "x").status_code == 401

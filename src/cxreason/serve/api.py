@@ -130,10 +130,9 @@ async def upload(request: Request) -> Uploaded:
 @api.get("/images/{id}/pixels", responses={200: {"content": {"application/octet-stream": {}}}})
 async def pixels(id: str, request: Request) -> Response:
     """An image for the viewer: its grey values at full depth, and nothing else of the file."""
-    from cxreason.viewer.pixels import HEADERS
+    from cxreason.viewer import HEADERS
 
-    told = {**HEADERS, "Cache-Control": "no-store"}  # a shared computer must not keep it
-    return Response(desk_of(request).shelf.get(id).pixels, headers=told)
+    return Response(desk_of(request).shelf.get(id).pixels, headers=HEADERS)
 
 
 @api.delete("/images/{id}", status_code=204)

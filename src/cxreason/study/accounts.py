@@ -5,17 +5,21 @@ Tokens are 256 random bits; the database holds their hashes only, so that whoeve
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
+import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from cxreason.study.store import now
-from cxreason.study.tables import Database, accounts, audit, links, sessions
+from cxreason.study.tables import INSERT_LINE, Database, accounts, audit, links, sessions
 
 SESSION_SECONDS = 12 * 3600
 LINK_SECONDS = 7 * 24 * 3600
@@ -24,6 +28,15 @@ MOST_FAILURES = {"account": 5, "address": 20}
 """Failed logins within the window before more are refused, by account and by address."""
 SHORTEST = 10
 """Characters of a password."""
+
+
+_WHO = (
+    select(accounts.c.name, accounts.c.role, sessions.c.csrf)
+    .join(sessions, sessions.c.account == accounts.c.name)
+    .where(
+        sessions.c.token_hash == bindparam("hash"), sessions.c.expires > bindparam("now"), accounts.c.active
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,8 @@ class Accounts:
 
     def __init__(self, database: Database):
         self.database = database
+        self._tries: Counter[str] = Counter()
+        self._counting = threading.Lock()
 
     # Links and passwords
 
@@ -79,10 +94,13 @@ class Accounts:
         hashed = _hasher().hash(password)
         with self.database.writing() as connection:
             name = connection.scalar(_usable(token))
-            if name is None:
+            # Of two at a time one finds the link unused: the database says which, by the rows it changed.
+            free = (links.c.token_hash == _hash(token)) & links.c.used.is_(None)
+            if (
+                name is None
+                or connection.execute(update(links).where(free).values(used=time.time())).rowcount != 1
+            ):
                 return None
-            used = links.c.token_hash == _hash(token)
-            connection.execute(update(links).where(used).values(used=time.time()))
             connection.execute(update(accounts).where(accounts.c.name == name).values(password=hashed))
             connection.execute(delete(sessions).where(sessions.c.account == name))
         return name
@@ -90,18 +108,35 @@ class Accounts:
     def log_in(self, name: str, password: str) -> bool:
         """Whether the password is that of an active account."""
         with self.database.reading() as connection:
-            row = connection.execute(select(accounts).where(accounts.c.name == name)).one_or_none()
+            row = connection.execute(select(accounts).where(accounts.c.name == _plain(name))).one_or_none()
         hashed: str | None = row.password if row is not None and row.active else None
         # Compared in any case, so that the time taken does not tell which names there are.
         return _matches(hashed or _nobody(), password) and hashed is not None
+
+    @contextlib.contextmanager
+    def trying(self, name: str, address: str) -> Iterator[bool]:
+        """Around a login: whether it may be tried. One under way counts as failed until it has ended:
+
+        else whoever sends a hundred guesses in one moment would have them all looked at.
+        """
+        with self._counting:
+            may = not self.blocked(name, address)
+            self._tries[name] += may
+        try:
+            yield may
+        finally:
+            with self._counting:
+                self._tries[name] -= may
+                self._tries += Counter()  # without those at 0
 
     def blocked(self, name: str, address: str) -> bool:
         """Whether too many logins failed lately, for this name or from this address."""
         since = time.time() - WINDOW_SECONDS
         failed = select(func.count()).where(audit.c.action == "login failed", audit.c.epoch > since)
         with self.database.reading() as connection:
-            by_name = connection.scalar(failed.where(audit.c.subject == name[:64])) or 0
+            by_name = connection.scalar(failed.where(audit.c.subject == _plain(name)[:200])) or 0
             by_address = connection.scalar(failed.where(audit.c.address == address)) or 0
+        by_name += self._tries[name]
         return by_name >= MOST_FAILURES["account"] or by_address >= MOST_FAILURES["address"]
 
     # Sessions
@@ -123,13 +158,8 @@ class Accounts:
 
     def who(self, token: str) -> Account | None:
         """Whose session this is, or None where it ended or was made up."""
-        query = (
-            select(accounts.c.name, accounts.c.role, sessions.c.csrf)
-            .join(sessions, sessions.c.account == accounts.c.name)
-            .where(sessions.c.token_hash == _hash(token), sessions.c.expires > time.time(), accounts.c.active)
-        )
         with self.database.reading() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_WHO, {"hash": _hash(token), "now": time.time()}).one_or_none()
         return Account(row.name, row.role, row.csrf) if row else None
 
     def end_session(self, token: str) -> None:
@@ -160,16 +190,7 @@ class Accounts:
     def log(self, account: str, action: str, subject: str = "", address: str = "") -> None:
         """Add a line to the audit log."""
         with self.database.writing() as connection:
-            connection.execute(
-                insert(audit).values(
-                    at=now(),
-                    epoch=time.time(),
-                    account=account[:64],
-                    action=action,
-                    subject=subject[:200],
-                    address=address[:64],
-                )
-            )
+            connection.execute(INSERT_LINE, line(account, action, subject, address))
 
     def audited(self, limit: int = 200, before: int | None = None) -> list[dict[str, Any]]:
         """The last lines of the audit log, newest first."""
@@ -178,6 +199,22 @@ class Accounts:
             query = query.where(audit.c.seq < before)
         with self.database.reading() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def line(account: str, action: str, subject: str = "", address: str = "") -> dict[str, Any]:
+    """A line of the audit log, to be written with what it tells of."""
+    told = {
+        "account": account[:64],
+        "action": action,
+        "subject": _plain(subject)[:200],
+        "address": address[:64],
+    }
+    return {"at": now(), "epoch": time.time(), **told}
+
+
+def _plain(text: str) -> str:
+    """What a stranger typed, without the one character that PostgreSQL does not take."""
+    return text.replace("\0", "\ufffd")
 
 
 def _usable(token: str) -> Any:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from cxreason.progress import progress
 from cxreason.study.accounts import Account, Accounts
 from cxreason.study.guard import Guard
 from cxreason.study.protocol import Protocol, StudyError, image_path, load_protocol
 from cxreason.study.store import Store
 from cxreason.study.tables import Database
 from cxreason.viewer import STATIC as VIEWER
-from cxreason.viewer.pixels import pixels_of
+from cxreason.web import Files
 
 HERE = Path(__file__).parent
 SESSION, FORM = "cxreason_session", "cxreason_form"
@@ -92,6 +92,11 @@ def prepare_pixels(study: Study) -> None:
                 raise StudyError(f"{path}: is missing, but case '{case.id}' names it. Copy it there.")
             if not out.exists() or out.stat().st_mtime < path.stat().st_mtime:
                 waiting.append((path, out))
+    if not waiting:
+        return  # as at every start but the first, which has to be quick: readers wait for it
+    from cxreason.progress import progress
+    from cxreason.viewer.pixels import pixels_of
+
     for path, out in progress(waiting, "images"):
         part = out.with_name(f".{out.name}.partial")
         part.write_bytes(pixels_of(path))
@@ -109,8 +114,8 @@ def create_app(study: Study) -> FastAPI:
 
     app = FastAPI(title="cxreason study", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.study = study
-    app.mount("/static", StaticFiles(directory=HERE / "static"))
-    app.mount("/viewer", StaticFiles(directory=VIEWER))
+    app.mount("/static", Files(HERE / "static"))
+    app.mount("/viewer", Files(VIEWER))
     for routes in (pages.routes, reading.routes, admin.routes):
         app.include_router(routes)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -122,6 +127,15 @@ def create_app(study: Study) -> FastAPI:
 def study_of(request: Request) -> Study:
     """The study that a request is about."""
     return request.app.state.study
+
+
+async def answered(request: Request, work: Callable[[], Response]) -> Response:
+    """What `work` answers, beside other requests where its database may be far away.
+
+    SQLite answers sooner than a thread takes over, and lets one writer in at a time in any case.
+    """
+    near = study_of(request).store.database.is_sqlite
+    return work() if near else await run_in_threadpool(work)
 
 
 def address_of(request: Request) -> str:
@@ -145,7 +159,7 @@ def required(request: Request, role: str | None = None) -> Account:
     return account
 
 
-def refused(request: Request, name: str, what: str) -> None:
+def refused(request: Request, name: str, what: str) -> NoReturn:
     """End a request as if there were nothing, and write it down."""
     study_of(request).accounts.log(name, "refused", f"{what}: {request.url.path}", address_of(request))
     raise HTTPException(404)
@@ -171,23 +185,32 @@ TROUBLE = {
         "Go back, reload the page and send it again. What you saved is still there.",
     ),
     404: ("There is no such page", "Perhaps it was moved on already."),
+    408: ("This took too long", "Your connection is slow or broke off. Send it again."),
+    413: ("This is too much", "A text of this length is not taken."),
     429: ("Too many tries", "Wait a quarter of an hour, or ask the administrator for a new link."),
 }
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    if status in (408, 413):
+        _log_refused(study_of(request), request.scope, "a body that is too large or too slow")
     if "/events" in request.url.path:
-        return JSONResponse({"error": status}, status)
+        return JSONResponse({"error": status}, status, headers)
     if status == 401 and request.method == "GET":
         return RedirectResponse("/login", 303)
     head, text = TROUBLE.get(status, ("This did not work", "Go back and try again."))
-    return page(request, "trouble", status, head=head, text=text)
+    answer = page(request, "trouble", status, head=head, text=text)
+    answer.headers.update(headers or {})
+    return answer
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     _log_refused(study_of(request), request.scope, "a request of a wrong form")
-    return JSONResponse({"error": 422}, 422)
+    if "/events" in request.url.path:
+        return JSONResponse({"error": 422}, 422)
+    head, text = ("This did not work", "Go back and try again.")
+    return page(request, "trouble", 422, head=head, text=text)
 
 
 def _log_refused(study: Study, scope: Any, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What stands before every route: size limits, same-origin posts, security headers, no stack trace."""
+"""What stands before every route: limits of size and time, same-origin posts, headers, no stack trace."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import logging
 from typing import Any
 from urllib.parse import urlsplit
 
+from cxreason.web import bounded
+
 LOG = logging.getLogger("cxreason.study")
 MOST_BYTES = 262_144
 """Of a request's body: a report of the longest allowed length with all its events is a fifth of that."""
+BODY_SECONDS = 30.0
+"""How long a request may take to come in whole, by the worst connection of a hospital."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -56,10 +60,7 @@ class Guard:
             await _answer(with_headers, *problem)
             return
         try:
-            await self.app(scope, _limited(receive), with_headers)
-        except TooLarge:
-            self.refused(scope, "a body that is too large")
-            await _answer(with_headers, 413, "This is more than is taken.")
+            await self.app(scope, bounded(receive, MOST_BYTES, BODY_SECONDS), with_headers)
         except Exception:
             # The log has the trace; whoever asked learns nothing about the inside.
             LOG.exception("%s %s", scope["method"], scope["path"])
@@ -69,32 +70,13 @@ class Guard:
     def problem(self, scope: Any, told: dict[str, str]) -> tuple[int, str] | None:
         """Why a request is not let in, with its status; None where it is."""
         length = told.get("content-length", "0")
-        if not length.isdigit() or int(length) > MOST_BYTES:
+        if not length.isdecimal() or int(length[:15]) > MOST_BYTES:
             return 413, "This is more than is taken."
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return 405, "This is not done here."
         if scope["method"] == "POST" and not _same_origin(told):
             return 403, "This came from another site."
         return None
-
-
-class TooLarge(Exception):
-    """A body without a length that turned out to be too long."""
-
-
-def _limited(receive: Any) -> Any:
-    taken = 0
-
-    async def limited() -> Any:
-        nonlocal taken
-        message = await receive()
-        if message["type"] == "http.request":
-            taken += len(message.get("body", b""))
-            if taken > MOST_BYTES:
-                raise TooLarge
-        return message
-
-    return limited
 
 
 def _same_origin(told: dict[str, str]) -> bool:

@@ -6,7 +6,7 @@ import secrets
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from cxreason.study.accounts import SESSION_SECONDS, SHORTEST
@@ -15,6 +15,7 @@ from cxreason.study.app import (
     SESSION,
     account_of,
     address_of,
+    answered,
     check_token,
     page,
     required,
@@ -45,10 +46,14 @@ def home(request: Request) -> Response:
 
 
 @routes.get("/health")
-def health(request: Request) -> dict[str, bool]:
+async def health(request: Request) -> Response:
     """Whether the server and its database answer."""
-    study_of(request).accounts.who("")
-    return {"ok": True}
+
+    def work() -> Response:
+        study_of(request).accounts.who("")
+        return JSONResponse({"ok": True})
+
+    return await answered(request, work)
 
 
 @routes.get("/login")
@@ -64,11 +69,13 @@ def log_in(request: Request, name: Text = "", password: Text = "", form: Text = 
     """Log in; whatever is wrong, the answer is the same."""
     _check_form(request, form)
     accounts, address = study_of(request).accounts, address_of(request)
-    if accounts.blocked(name, address):
-        accounts.log("", "login blocked", name, address)
-        raise HTTPException(429)
-    if not accounts.log_in(name, password):
-        accounts.log("", "login failed", name, address)
+    with accounts.trying(name, address) as may:
+        if not may:
+            accounts.log("", "login blocked", name, address)
+            raise HTTPException(429)
+        if not (fits := accounts.log_in(name, password)):
+            accounts.log("", "login failed", name, address)
+    if not fits:
         return _form(request, "login", 401, problem="That name and password do not fit together.", name=name)
     return _enter(request, name)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from cxreason.errors import UserError
-from cxreason.recipes import load
+from cxreason.recipe_files import load
 
 PROTOCOL = "study.yaml"
 

@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
-from cxreason.study.accounts import Account
+from cxreason.study.accounts import Account, line
 from cxreason.study.app import (
     Study,
     address_of,
+    answered,
     check_token,
     page,
     pixel_file,
@@ -34,11 +35,19 @@ from cxreason.study.store import (
     Step,
     last_step,
 )
-from cxreason.viewer.pixels import HEADERS
+from cxreason.viewer import HEADERS
 
 routes = APIRouter()
 LONGEST = 20_000
 """Characters of a report."""
+
+
+def _readable(text: str) -> str:
+    return text.replace("\0", "")  # PostgreSQL does not read it back
+
+
+Words = Annotated[str, StringConstraints(max_length=LONGEST), AfterValidator(_readable)]
+Value = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_readable)]
 
 
 class Sent(BaseModel, extra="forbid"):
@@ -52,8 +61,8 @@ class Sent(BaseModel, extra="forbid"):
     t: float = Field(ge=0, le=1e10, allow_inf_nan=False)
     step: Literal["report", "answers"] | None = None
     base: int = Field(0, ge=0)
-    text: str | None = Field(None, max_length=LONGEST)
-    values: dict[str, Annotated[str, StringConstraints(max_length=4000)]] | None = Field(None, max_length=50)
+    text: Words | None = None
+    values: dict[Value, Value] | None = Field(None, max_length=50)
     again: bool = False
     detail: dict[str, str | int | float | bool] = Field({}, max_length=8)
 
@@ -84,54 +93,68 @@ class Batch(BaseModel, extra="forbid"):
 
 
 @routes.get("/read")
-def next_reading(request: Request) -> Response:
-    """On to the first reading that is not done."""
+async def next_reading(request: Request) -> Response:
+    """The first reading that is not done."""
+    return await answered(request, lambda: _next(request))
+
+
+def _next(request: Request) -> Response:
     account = required(request, "reader")
-    readings = study_of(request).store.readings_of(account.name)
-    waiting = next((one["id"] for one in readings if not one["done"]), None)
-    if waiting:
-        return RedirectResponse(f"/read/{waiting}", 303)
-    return page(request, "done", account=account, total=len(readings))
+    store = study_of(request).store
+    own, due = store.plan(account.name), store.due(account.name)
+    if due == len(own):
+        return page(request, "done", account=account, total=len(own))
+    return _reading_page(request, account, due, due)
 
 
 @routes.get("/read/{id}")
-def reading_page(request: Request, id: str) -> Response:
+async def reading_page(request: Request, id: str) -> Response:
     """The page of a reading."""
+    return await answered(request, lambda: _named(request, id))
+
+
+def _named(request: Request, id: str) -> Response:
     account = required(request, "reader")
-    study = study_of(request)
-    readings = study.store.readings_of(account.name)
-    place = _place(request, account, readings, id)
-    row = readings[place]
-    may_go_back = {part.name: part.previous for part in study.protocol.parts}
-    if row["done"] and not may_go_back[row["part"]]:
+    place, due = _place(request, account, id)
+    part = study_of(request).store.plan(account.name)[place].part
+    if place < due and not _may_go_back(study_of(request), part):
         return RedirectResponse("/read", 303)  # a reload after the last submit, or an old tab
-    served = study.store.serve(id)
-    study.accounts.log(account.name, "opened", row["case_id"], address_of(request))
-    reading = study.store.reading(id)
-    assert reading is not None
-    before = readings[place - 1] if place else None
+    return _reading_page(request, account, place, due)
+
+
+def _reading_page(request: Request, account: Account, place: int, due: int) -> Response:
+    study = study_of(request)
+    own = study.store.plan(account.name)
+    reading, again = own[place], place < due
+    served = study.store.serve(reading.id, line(account.name, "opened", reading.case_id, address_of(request)))
+    before = own[place - 1] if place else None
     return page(
         request,
         "reading",
         account=account,
         number=place + 1,
-        total=len(readings),
-        previous=before["id"] if before and may_go_back[before["part"]] else "",
-        again=row["done"],
+        total=len(own),
+        previous=before.id if before and _may_go_back(study, before.part) else "",
+        again=again,
         **_shown(study, reading),
-        told=_told(study, reading, served, account, row["done"]),
+        told=_told(study, reading, served, account, again),
     )
 
 
-def _place(request: Request, account: Account, readings: list[dict[str, Any]], id: str) -> int:
-    """The position of a reading that may be opened now: an own one, not beyond the first that is not done."""
-    place = next((number for number, one in enumerate(readings) if one["id"] == id), None)
+def _may_go_back(study: Study, part: str) -> bool:
+    return next(one.previous for one in study.protocol.parts if one.name == part)
+
+
+def _place(request: Request, account: Account, id: str) -> tuple[int, int]:
+    """The place of an own reading that may be opened now, and that of the first that is not done."""
+    store = study_of(request).store
+    place = next((number for number, one in enumerate(store.plan(account.name)) if one.id == id), None)
     if place is None:
         refused(request, account.name, "another reader's case")
-    elif any(not one["done"] for one in readings[:place]):
+    due = store.due(account.name)
+    if place > due:
         refused(request, account.name, "a case that is not due")
-    assert place is not None
-    return place
+    return place, due
 
 
 def _shown(study: Study, reading: Reading) -> dict[str, Any]:
@@ -168,7 +191,7 @@ def _told(study: Study, reading: Reading, served: str, account: Account, again: 
         "again": again,
         "idle": study.protocol.idle_seconds,
         "start": case.texts[arm.draft] if arm.draft else "",
-        "state": _state(reading),
+        "state": _state(study, reading),
         "images": _images(case, reading.id, arm.boxes),
     }
 
@@ -184,27 +207,26 @@ def _images(case: Case, id: str, with_boxes: bool) -> list[dict[str, Any]]:
     return shown
 
 
-def _state(reading: Reading) -> dict[Step, dict[str, Any]]:
+def _state(study: Study, reading: Reading) -> dict[Step, dict[str, Any]]:
     """Of each step: the number of what stands, its text or values, and whether it was submitted."""
-    steps: tuple[Step, ...] = ("report", "answers")
     state: dict[Step, dict[str, Any]] = {}
-    for step in steps:
-        head = reading.head(step)
-        closed = reading.submitted(step) is not None
-        state[step] = {"base": head.seq if head else 0, "closed": closed}
-        if head:
-            state[step] |= {key: head.data[key] for key in ("text", "values") if key in head.data}
+    for step, stands in study.store.standing(reading.id).items():
+        words = {key: stands.data[key] for key in ("text", "values") if key in stands.data}
+        state[step] = {"base": stands.seq, "closed": stands.closed, **words}
     return state
 
 
 @routes.get("/read/{id}/pixels/{number}")
-def pixels(request: Request, id: str, number: int) -> Response:
+async def pixels(request: Request, id: str, number: int) -> Response:
     """An image of a reading as grey values."""
+    return await answered(request, lambda: _pixels(request, id, number))
+
+
+def _pixels(request: Request, id: str, number: int) -> Response:
     account = required(request, "reader")
     study = study_of(request)
-    readings = study.store.readings_of(account.name)
-    row = readings[_place(request, account, readings, id)]
-    case = study.protocol.case(row["case_id"])
+    place, _ = _place(request, account, id)
+    case = study.protocol.case(study.store.plan(account.name)[place].case_id)
     if not 0 <= number < len(case.images):
         refused(request, account.name, "an image that is not there")
     study.accounts.log(account.name, "saw image", f"{case.id} {number}", address_of(request))
@@ -212,21 +234,25 @@ def pixels(request: Request, id: str, number: int) -> Response:
 
 
 @routes.post("/read/{id}/events")
-def take_events(
+async def take_events(
     request: Request, id: str, batch: Batch, x_csrf_token: Annotated[str, Header(max_length=100)] = ""
 ) -> Response:
     """Record what a page sent. The answer is the receipt: what is in it is on the disk."""
+    return await answered(request, lambda: _take(request, id, batch, x_csrf_token))
+
+
+def _take(request: Request, id: str, batch: Batch, token: str) -> Response:
     account = required(request, "reader")
-    check_token(request, account, x_csrf_token)
+    check_token(request, account, token)
     study = study_of(request)
-    readings = study.store.readings_of(account.name)
-    row = readings[_place(request, account, readings, id)]
-    may_go_back = next(part.previous for part in study.protocol.parts if part.name == row["part"])
+    place, _ = _place(request, account, id)
+    reading = study.store.plan(account.name)[place]
+    may_go_back = _may_go_back(study, reading.part)
     sent = [one.event() for one in batch.events]
     for one in sent:
         if not may_go_back:
             one.data.pop("again", None)
-        if one.kind == "submit" and (problems := _problems(study, row["arm"], one)):
+        if one.kind == "submit" and (problems := _problems(study, reading.arm, one)):
             return JSONResponse({"error": 422, "problems": problems, "event": one.id}, 422)
     try:
         acks = study.store.record(id, batch.page, sent)
@@ -237,10 +263,9 @@ def take_events(
         ack.status in ("aside", "closed") or one.kind in ("save", "submit")
         for ack, one in zip(acks, sent, strict=True)
     )
-    reading = study.store.reading(id) if changed else None
     answer: dict[str, Any] = {"acks": [{"id": ack.id, "status": ack.status, "seq": ack.seq} for ack in acks]}
-    if reading is not None:
-        answer["state"] = _state(reading)
+    if changed:
+        answer["state"] = _state(study, reading)
     return JSONResponse(answer)
 
 

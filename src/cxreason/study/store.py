@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cxreason.study import tables
@@ -81,12 +81,25 @@ class Reading:
         return next((one for one in found if one.data.get("step") == step), None)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What stands for a step of a reading: its number (0: nothing), its words, whether it is submitted."""
+
+    seq: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
+    closed: bool = False
+
+
 class Store:
     """The records of one study."""
 
     def __init__(self, database: Database, protocol: Protocol):
         self.database = database
         self.protocol = protocol
+        # Who reads what is drawn once and does not change while a study is open.
+        self._plan: dict[str, list[Reading]] = {}
+        self._modes: dict[str, Mode] = {}
+        self._due: dict[str, int] = {}
 
     def prepare(self) -> None:
         """Tables, accounts and assignments. A study that began with another design is refused."""
@@ -117,54 +130,61 @@ class Store:
 
     def _add_assignments(self, connection: Connection, wanted: Sequence[Assignment]) -> None:
         """Those of new readers; those of known ones must be what they were, unless nobody has read yet."""
-        there = connection.execute(select(assignments)).all()
-        begun = connection.scalar(select(func.count()).select_from(events)) or 0
-        if not begun:
-            connection.execute(assignments.delete())
-            there = []
-        known = {(row.reader, row.position): row for row in there}
-        readers = {row.reader for row in there}
-        rows = []
-        for one in wanted:
-            row = known.pop((one.reader, one.position), None)
-            same = row and (row.part, row.arm, row.case_id, row.left_text) == (
-                one.part,
-                one.arm,
-                one.case,
-                one.left,
-            )
-            if not same and one.reader in readers:
-                raise _other_design(one.reader)
-            if row is None:
-                rows.append({**_row(one), "id": secrets.token_urlsafe(16)})
-        if known:
-            raise _other_design(next(iter(known))[0])
-        if rows:
+        there = {(row.reader, row.position): row for row in connection.execute(select(assignments))}
+        if any(not _same(there.get((one.reader, one.position)), one) for one in wanted) or (
+            len(there) > len(wanted)
+        ):
+            begun = connection.scalar(select(events.c.seq).limit(1)) is not None
+            if not begun:
+                connection.execute(assignments.delete())
+                there = {}
+            rows = _missing(there, wanted)
             connection.execute(insert(assignments), rows)
+        query = select(assignments).order_by(assignments.c.reader, assignments.c.position)
+        self._plan = {}
+        for row in connection.execute(query):
+            self._plan.setdefault(row.reader, []).append(_reading_of(row, ()))
+            self._modes[row.id] = self.protocol.arms[row.arm].mode
 
     # What readers have before them
 
+    def plan(self, reader: str) -> list[Reading]:
+        """A reader's assignments in order, without what was recorded of them."""
+        return self._plan.get(reader, [])
+
+    def due(self, reader: str) -> int:
+        """The place of a reader's first assignment that is not done; all before it are."""
+        own = self.plan(reader)
+        with self.database.reading() as connection:
+            if reader not in self._due:
+                done = self._done(connection, reader)
+                self._due[reader] = next(
+                    (place for place, one in enumerate(own) if one.id not in done), len(own)
+                )
+            place = self._due[reader]
+            # What is done stays so: only the next one is asked about, because another server may have it.
+            while place < len(own) and self._closed(connection, own[place].id, self._last(own[place])):
+                place += 1
+        self._due[reader] = place
+        return place
+
     def readings_of(self, reader: str) -> list[dict[str, Any]]:
         """A reader's assignments in order, each with `done`: whether its last step was submitted."""
-        keys = ("id", "part", "arm", "case_id", "left_text")
         with self.database.reading() as connection:
-            own = (
-                select(*(assignments.c[key] for key in keys))
-                .where(assignments.c.reader == reader)
-                .order_by(assignments.c.position)
-            )
-            rows = connection.execute(own).all()
             done = self._done(connection, reader)
-        return [{**dict(zip(keys, row, strict=True)), "done": row[0] in done} for row in rows]
+        keys = ("id", "part", "arm", "case_id")
+        return [
+            {**{key: getattr(one, key) for key in keys}, "left_text": one.left, "done": one.id in done}
+            for one in self.plan(reader)
+        ]
 
-    def _done(self, connection: Connection, reader: str | None = None) -> set[str]:
+    def _done(self, connection: Connection, reader: str) -> set[str]:
         """Assignments whose last step was submitted."""
-        query = select(events.c.once, assignments.c.id, assignments.c.arm).join(assignments)
-        query = query.where(events.c.once.is_not(None))
-        if reader is not None:
-            query = query.where(assignments.c.reader == reader)
-        steps = {arm: last_step(self.protocol, arm) for arm in self.protocol.arms}
-        return {id for once, id, arm in connection.execute(query) if once == f"{id}:{steps[arm]}"}
+        submitted = set(connection.scalars(tables.SUBMITTED, {"reader": reader}))
+        return {one.id for one in self.plan(reader) if f"{one.id}:{self._last(one)}" in submitted}
+
+    def _last(self, one: Reading) -> Step:
+        return last_step(self.protocol, one.arm)
 
     def reading(self, id: str, reader: str | None = None) -> Reading | None:
         """An assignment with its events; None where there is none, or where it is another reader's."""
@@ -180,11 +200,16 @@ class Store:
 
     # Recording
 
-    def serve(self, assignment: str) -> str:
-        """Record that a page of a reading is being served; its id, which the browser's events then name."""
+    def serve(self, assignment: str, also: Mapping[str, Any] | None = None) -> str:
+        """Record that a page of a reading is being served; its id, which the browser's events then name.
+
+        `also` is the line of the audit log that has to be on the disk before the page goes out.
+        """
         page = secrets.token_hex(8)
         with self.database.writing() as connection:
             self._insert(connection, assignment, page, Event(f"served-{page}", "served"))
+            if also:
+                connection.execute(tables.INSERT_LINE, also)
         return page
 
     def record(self, assignment: str, page: str, sent: Sequence[Event]) -> list[Ack]:
@@ -198,20 +223,13 @@ class Store:
         raise RuntimeError("an event could not be recorded")
 
     def _record(self, connection: Connection, assignment: str, page: str, sent: Sequence[Event]) -> list[Ack]:
-        lock = select(assignments.c.arm).where(assignments.c.id == assignment).with_for_update()
-        arm = connection.execute(lock).scalar_one()
-        served = select(events.c.assignment).where(events.c.id == f"served-{page}")
-        if connection.scalar(served) != assignment:
+        if not self.database.is_sqlite:  # which lets one writer in at a time
+            connection.execute(tables.LOCK, {"id": assignment})
+        served = f"served-{page}"
+        asked = {"ids": [served, *(one.id for one in sent)]}
+        known = {row.id: row for row in connection.execute(tables.KNOWN, asked)}
+        if served not in known or known[served].assignment != assignment:
             raise ForeignEvent(page)
-        ids = [one.id for one in sent]
-        known = {
-            row.id: row
-            for row in connection.execute(
-                select(events.c.id, events.c.seq, events.c.assignment, events.c.kind).where(
-                    events.c.id.in_(ids)
-                )
-            )
-        }
         acks = []
         for one in sent:
             if one.id in known:
@@ -220,7 +238,7 @@ class Store:
                     raise ForeignEvent(one.id)
                 acks.append(Ack(one.id, "aside" if row.kind == "aside" else "known", row.seq))
                 continue
-            ack = self._one(connection, assignment, page, one, STEPS[self.protocol.arms[arm].mode])
+            ack = self._one(connection, assignment, page, one, STEPS[self._modes[assignment]])
             acks.append(ack)
         return acks
 
@@ -232,52 +250,64 @@ class Store:
         step = one.data["step"]
         if step not in steps:
             raise ForeignEvent(one.id)
-        head, closed = self._standing(connection, assignment, step)
+        head, closed = self._head(connection, assignment, step), self._closed(connection, assignment, step)
         again = bool(one.data.get("again"))
         if closed and not again:
             aside = Event(one.id, "aside", one.t, {**one.data, "was": one.kind})
             return Ack(one.id, "closed", self._insert(connection, assignment, page, aside))
         # Questions come after the report: until it is submitted they are not shown, whoever answers them.
-        early = step != steps[0] and not self._standing(connection, assignment, steps[0])[1]
-        if early or (one.data.get("base") or 0) != head:
+        early = step != steps[0] and not self._closed(connection, assignment, steps[0])
+        if early or (one.data.get("base") or 0) != (head.seq if head else 0):
             aside = Event(one.id, "aside", one.t, {**one.data, "was": one.kind})
             return Ack(one.id, "aside", self._insert(connection, assignment, page, aside))
         once = f"{assignment}:{step}" if one.kind == "submit" and not closed else None
         return Ack(one.id, "stored", self._insert(connection, assignment, page, one, once))
 
-    def _standing(self, connection: Connection, assignment: str, step: str) -> tuple[int, bool]:
-        """The number of the save or submit that stands for a step (0: none), and whether it was submitted."""
-        query = (
-            select(events.c.seq, events.c.kind, events.c.data)
-            .where(events.c.assignment == assignment, events.c.kind.in_(("save", "submit")))
-            .order_by(events.c.seq.desc())
-        )
-        head, closed = 0, False
-        for seq, kind, data in connection.execute(query):
-            if json.loads(data).get("step") == step:
-                head = head or seq
-                if kind == "submit":
-                    closed = True
-                    break
-        return head, closed
+    def standing(self, assignment: str) -> dict[Step, Standing]:
+        """What stands for each step of a reading."""
+        found: dict[Step, Standing] = {"report": Standing(), "answers": Standing()}
+        with self.database.reading() as connection:
+            for step in STEPS[self._modes[assignment]]:
+                head, closed = (
+                    self._head(connection, assignment, step),
+                    self._closed(connection, assignment, step),
+                )
+                if head:
+                    found[step] = Standing(head.seq, json.loads(head.data), closed)
+                if not closed:
+                    break  # the steps after it are not begun
+        return found
+
+    def _head(self, connection: Connection, assignment: str, step: str) -> Any:
+        """The row of the save or submit that stands for a step; None where there is none."""
+        last = tables.LAST[self.database.engine.dialect.name]
+        asked = {"assignment": assignment, "step": step}
+        # One by one, so that the index ends the search at the first row.
+        found = [
+            connection.execute(last, {**asked, "kind": kind}).one_or_none() for kind in ("save", "submit")
+        ]
+        return max((row for row in found if row), key=lambda row: row.seq, default=None)
+
+    def _closed(self, connection: Connection, assignment: str, step: str) -> bool:
+        """Whether a step was submitted."""
+        return connection.scalar(tables.ONCE, {"once": f"{assignment}:{step}"}) is not None
 
     def _insert(
         self, connection: Connection, assignment: str, page: str, one: Event, once: str | None = None
     ) -> int:
-        done = connection.execute(
-            insert(events).values(
-                id=one.id,
-                once=once,
-                assignment=assignment,
-                page=page,
-                kind=one.kind,
-                t=one.t,
-                at=now(),
-                mono=monotonic(),
-                boot=BOOT,
-                data=json.dumps(one.data, ensure_ascii=False),
-            )
-        )
+        row = {
+            "id": one.id,
+            "once": once,
+            "assignment": assignment,
+            "page": page,
+            "kind": one.kind,
+            "t": one.t,
+            "at": now(),
+            "mono": monotonic(),
+            "boot": BOOT,
+            "data": json.dumps(one.data, ensure_ascii=False),
+        }
+        done = connection.execute(tables.INSERT, row)
         key = done.inserted_primary_key
         assert key is not None
         return int(key[0])
@@ -326,15 +356,25 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _row(one: Assignment) -> dict[str, Any]:
-    return {
-        "reader": one.reader,
-        "position": one.position,
-        "part": one.part,
-        "arm": one.arm,
-        "case_id": one.case,
-        "left_text": one.left,
-    }
+def _same(row: Any, one: Assignment) -> bool:
+    there = row is not None and (row.part, row.arm, row.case_id, row.left_text)
+    return there == (one.part, one.arm, one.case, one.left)
+
+
+def _missing(there: dict[tuple[str, int], Any], wanted: Sequence[Assignment]) -> list[dict[str, Any]]:
+    """The rows of readers who are new; StudyError where those of the others are not what they were."""
+    known, readers, rows = dict(there), {reader for reader, _ in there}, []
+    for one in wanted:
+        row = known.pop((one.reader, one.position), None)
+        if not _same(row, one) and one.reader in readers:
+            raise _other_design(one.reader)
+        if row is None:
+            own = {"reader": one.reader, "position": one.position, "part": one.part, "arm": one.arm}
+            own |= {"case_id": one.case, "left_text": one.left}
+            rows.append({**own, "id": secrets.token_urlsafe(16)})
+    if known:
+        raise _other_design(next(iter(known))[0])
+    return rows
 
 
 def _other_design(reader: str) -> StudyError:

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Float,
@@ -21,13 +23,19 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
+    cast,
     create_engine,
     event,
+    insert,
+    select,
     text,
+    type_coerce,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
@@ -117,6 +125,36 @@ audit = Table(
 )
 
 APPEND_ONLY = ("events", "audit")
+
+# Built once: for short statements SQLAlchemy takes longer to build them than the database to answer.
+ONCE = select(events.c.seq).where(events.c.once == bindparam("once"))
+SUBMITTED = (
+    select(events.c.once).join(assignments).where(events.c.kind == "submit")
+    .where(assignments.c.reader == bindparam("reader"))
+)  # fmt: skip
+KNOWN = select(events.c.id, events.c.seq, events.c.assignment, events.c.kind).where(
+    events.c.id.in_(bindparam("ids", expanding=True))
+)
+LOCK = select(assignments.c.id).where(assignments.c.id == bindparam("id")).with_for_update()
+INSERT = insert(events)
+INSERT_LINE = insert(audit)
+
+
+def _last_of_step(said: ColumnElement[Any]) -> Select[Any, Any]:
+    """The last event of a kind and a step; `said` is its data as the dialect reads JSON."""
+    return (
+        select(events.c.seq, events.c.data)
+        .where(events.c.assignment == bindparam("assignment"), events.c.kind == bindparam("kind"))
+        .where(said["step"].as_string() == bindparam("step"))
+        .order_by(events.c.seq.desc())
+        .limit(1)
+    )
+
+
+LAST = {
+    "sqlite": _last_of_step(type_coerce(events.c.data, JSON)),
+    "postgresql": _last_of_step(cast(events.c.data, JSON)),
+}
 
 
 class Database:

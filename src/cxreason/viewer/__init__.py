@@ -13,3 +13,11 @@ It asks nothing of anybody but the `url` of each image, and works under a policy
 from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
+HEADERS = {
+    "Content-Type": "application/octet-stream",
+    "Content-Encoding": "gzip",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+"""What a route sends along with the bytes of `pixels.encode`. The browser unpacks them, and keeps
+none: a computer that several people use would show the images of one to the next."""

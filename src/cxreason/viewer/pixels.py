@@ -22,13 +22,6 @@ from cxreason.imaging.read import Window
 
 MARK = b"CXF1"
 HEADER = struct.Struct("<4sIIffIII")
-HEADERS = {
-    "Content-Type": "application/octet-stream",
-    "Content-Encoding": "gzip",
-    "Cache-Control": "private, max-age=3600",
-    "X-Content-Type-Options": "nosniff",
-}
-"""What a route sends along with the bytes of `encode`. The browser unpacks them."""
 
 
 def pixels_of(path: str | Path) -> bytes:

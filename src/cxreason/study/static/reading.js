@@ -294,6 +294,8 @@ function look() {
 }
 
 function begin() {
+  // `/read` shows whatever is due; from here on a reload of this page comes back to this case.
+  if (location.pathname === "/read") history.replaceState(null, "", `/read/${told.reading}`);
   const before = kept.read();
   for (const step of steps) {
     const state = told.state[step];
@@ -310,7 +312,13 @@ function begin() {
     else if (sending && !work[step].closed) put(step, sending);
   }
   const viewer = mountViewer(find("viewer"), told.images);
-  find("viewer").addEventListener("viewer:shown", (event) => { life = clock(); note("shown", event.detail); pump(); });
+  find("viewer").addEventListener("viewer:shown", (event) => {
+    life = clock();
+    note("shown", event.detail);
+    pump();
+    // The keys of the viewer work at once, for whoever has no mouse and has not gone elsewhere yet.
+    if (document.activeElement === document.body) find("viewer").querySelector("canvas")?.focus({ preventScroll: true });
+  });
   find("viewer").addEventListener("viewer:failed", (event) => { note("failed", event.detail); pump(); });
   find("viewer").addEventListener("viewer:used", (event) => note("used", event.detail));
   listen(viewer);
