@@ -23,6 +23,52 @@ Result = TypeVar("Result")
 Place = Literal["here", "ray"]
 
 
+class Crew:
+    """Processes of this machine, or of a Ray cluster, that do one kind of work after another.
+
+    They are started, and import what they need, once for all of it.
+
+        with Crew(workers=2) as crew:
+            for count in crew.each(write_shard, shards): ...
+    """
+
+    def __init__(self, workers: int | None = None, on: Place = "here") -> None:
+        self._workers = workers
+        self._on = on
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def each(
+        self, work: Callable[[Piece], Result], pieces: Iterable[Piece], at_once: int | None = None
+    ) -> Iterator[Result]:
+        """As `each`, with so many pieces under way at once, by default two for each worker."""
+        rest = iter(pieces)
+        if self._on == "ray":
+            yield from _on_ray(work, rest, self._workers, at_once)
+            return
+        number = self._workers or num_cores()
+        first = list(islice(rest, number))
+        todo = chain(first, rest)
+        if len(first) <= 1:  # nothing to share out
+            yield from map(work, todo)
+            return
+        if self._pool is None:
+            # New processes, not copies of this one: that may hold threads of other libraries, which copies
+            # lack. They are started as there is work for them.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(number, context, initializer=leave_with_parent)
+        pool = self._pool
+        yield from _in_order(
+            todo, at_once or 2 * number, lambda piece: pool.submit(work, piece), Future.result
+        )
+
+
 def each(
     work: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int | None = None, on: Place = "here"
 ) -> Iterator[Result]:
@@ -35,25 +81,11 @@ def each(
 
         for count in each(write_shard, shards, workers=2): ...
     """
-    rest = iter(pieces)
-    if on == "ray":
-        yield from _on_ray(work, rest, workers)
-        return
-    first = list(islice(rest, workers or num_cores()))
-    todo = chain(first, rest)
-    if len(first) <= 1:  # nothing to share out
-        yield from map(work, todo)
-        return
-    # New processes, not copies of this one: that may hold threads of other libraries, which copies lack.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(len(first), context, initializer=leave_with_parent) as pool:
-        try:
-            yield from _in_order(todo, 2 * len(first), lambda piece: pool.submit(work, piece), Future.result)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with Crew(workers, on) as crew:
+        yield from crew.each(work, pieces)
 
 
-def _on_ray(work: Callable, todo: Iterator, workers: int | None) -> Iterator[Any]:
+def _on_ray(work: Callable, todo: Iterator, workers: int | None, at_once: int | None) -> Iterator[Any]:
     import ray
 
     if not ray.is_initialized():
@@ -61,8 +93,8 @@ def _on_ray(work: Callable, todo: Iterator, workers: int | None) -> Iterator[Any
         address = os.environ.get("RAY_ADDRESS")
         ray.init(address=address, num_cpus=None if address else workers, log_to_driver=False)
     remote: Any = ray.remote(work)
-    at_once = 2 * (workers or max(int(ray.cluster_resources().get("CPU", 1)), 1))
-    yield from _in_order(todo, at_once, remote.remote, ray.get)
+    many = 2 * (workers or max(int(ray.cluster_resources().get("CPU", 1)), 1))
+    yield from _in_order(todo, at_once or many, remote.remote, ray.get)
 
 
 def _in_order(

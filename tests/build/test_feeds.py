@@ -1,6 +1,9 @@
 """Datasets as they are published -> samples in shards, with a card and an audit."""
 
 import json
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -155,6 +158,32 @@ def test_a_build_that_was_killed_goes_on_and_ends_in_the_same(data, tmp_path, mo
     }
     if step == "write_shard":  # what was written before the kill was not written again
         assert len(asked) < len(list((whole.out / "samples").iterdir()))
+
+
+def test_a_build_whose_processes_are_killed_outright_goes_on_and_ends_in_the_same_bytes(data, tmp_path):
+    whole, broken = (
+        recipe(data, tmp_path / name, "single", "impression", "matching", shard_studies=10)
+        for name in ("whole", "broken")
+    )
+    build(whole)
+    file, written = tmp_path / "recipe.yaml", broken.out / "samples"
+    file.write_text(json.dumps({**broken.model_dump(mode="json"), "workers": 2}))
+    told = [sys.executable, "-m", "cxreason", "build", str(file)]
+    with subprocess.Popen(told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (written.is_dir() and len(list(written.iterdir())) > 3):
+            time.sleep(0.01)
+        process.kill()
+    left = [json.loads((broken.out / "run.json").read_text())["finished"], len(list(written.iterdir()))]
+    assert left[0] is None
+    assert left[1] < len(list((whole.out / "samples").iterdir()))
+    build(broken)
+    for name in ("samples", "hashes.json"):
+        assert contents(broken.out / name) == contents(whole.out / name)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    files = path.iterdir() if path.is_dir() else [path]
+    return {file.name: file.read_bytes() for file in files}
 
 
 def test_most_of_a_feed_and_a_cap_on_one_answer_are_kept(data, tmp_path):

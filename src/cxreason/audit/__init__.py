@@ -13,7 +13,7 @@ hold all of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -95,10 +95,12 @@ def audit_files(
     most_ratio: float | None = 2.0,
     hash_images: bool = True,
     taken: Sequence[Taken] | None = None,
+    each: Callable[[Callable, Iterable], Iterable] = map,
 ) -> dict[str, Any]:
     """The same of files that are told one by one, as those of a run that is not finished.
 
-    `taken` is what `take` made of each of them, where whoever wrote them did so at once.
+    `taken` is what `take` made of each of them, where whoever wrote them did so at once. `each` does the
+    guessing, cell by cell: `Crew.each` where there are processes at hand.
     """
     if taken is None:
         counts = count_cells(files)
@@ -112,7 +114,7 @@ def audit_files(
         "cells": [{**cell._asdict(), "samples": number} for cell, number in sorted(counts.items())],
         "leaks": find_leaks(files, hash_images=hash_images, met=met),
         "faults": find_faults(picked),
-        "guesses": [asdict(one) for one in guess_all(picked, margin)],
+        "guesses": [asdict(one) for one in guess_all(picked, margin, each=each)],
         "constants": constants(picked),
         "balance": [asdict(one) for one in find_uneven(picked, most_ratio)],
         "margin": margin,

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,21 +47,45 @@ class Guessed:
     failed: bool
 
 
-def guess_all(picked: Mapping[Cell, Sequence[Sample]], margin: float, draws: int = 500) -> list[Guessed]:
-    """Every guesser on every cell with closed questions; so far above chance as `margin` is harmless."""
+class Guessing(NamedTuple):
+    """All that is guessed in one cell."""
+
+    cell: Cell
+    known: Sequence[Item]
+    """What guessers learn from; empty where they learn crosswise."""
+    asked: Sequence[Item]
+    draws: int
+
+
+def guess_all(
+    picked: Mapping[Cell, Sequence[Sample]],
+    margin: float,
+    draws: int = 500,
+    each: Callable[[Callable, Iterable], Iterable] = map,
+) -> list[Guessed]:
+    """Every guesser on every cell with closed questions; so far above chance as `margin` is harmless.
+
+    `each` is what does the work, cell by cell: `Crew.each` where there are processes at hand.
+    """
     closed = {cell: found for cell, samples in picked.items() if (found := items(samples))}
-    measured = []
-    for cell, asked in closed.items():
-        known = closed.get(cell._replace(side=TRAIN), ()) if cell.side == EVALUATION else ()
-        for name, guesser in GUESSERS.items():
-            hits = _hits(guesser, known, asked) if known else _crosswise(guesser, asked)
-            if hits:
-                measured.append((cell, name, asked, hits))
-    doubts = holm([_p_value(hits, asked) for _, _, asked, hits in measured])
+    train = {cell: closed.get(cell._replace(side=TRAIN), ()) for cell in closed if cell.side == EVALUATION}
+    jobs = [Guessing(cell, train.get(cell, ()), asked, draws) for cell, asked in closed.items()]
+    measured = [one for guesses in each(guess, jobs) for one in guesses]
+    doubts = holm([one.p for one in measured])
     return [
-        _verdict(cell, name, asked, hits, p, margin, draws)
-        for (cell, name, asked, hits), p in zip(measured, doubts, strict=True)
+        replace(one, p=p, failed=p < SIGNIFICANCE and one.value - one.chance > margin)
+        for one, p in zip(measured, doubts, strict=True)
     ]
+
+
+def guess(job: Guessing) -> list[Guessed]:
+    """What every guesser scores in a cell; `p` is not corrected yet, and nothing has failed."""
+    found = []
+    for name, guesser in GUESSERS.items():
+        hits = _hits(guesser, job.known, job.asked) if job.known else _crosswise(guesser, job.asked)
+        if hits:
+            found.append(_measured(job, name, hits))
+    return found
 
 
 def _hits(guesser: Guesser, known: Sequence[Item], asked: Sequence[Item]) -> list[float]:
@@ -90,17 +114,14 @@ def _p_value(hits: Sequence[float], asked: Sequence[Item]) -> float:
     return math.erfc(float(values.sum()) / spread / math.sqrt(2)) / 2 if spread else 1.0
 
 
-def _verdict(
-    cell: Cell, name: str, asked: Sequence[Item], hits: list[float], p: float, margin: float, draws: int
-) -> Guessed:
-    patients = [one.patient for one in asked]
-    estimate = bootstrap(hits, patients, draws=draws)
-    chance = sum(1 / len(one.options) for one in asked) / len(asked)
-    value = sum(hits) / len(hits)
-    failed = p < SIGNIFICANCE and value - chance > margin
-    num_patients = len(set(patients))
+def _measured(job: Guessing, name: str, hits: Sequence[float]) -> Guessed:
+    patients = [one.patient for one in job.asked]
+    estimate = bootstrap(hits, patients, draws=job.draws)
+    chance = sum(1 / len(one.options) for one in job.asked) / len(job.asked)
+    value, num_patients = sum(hits) / len(hits), len(set(patients))
+    p = _p_value(hits, job.asked)
     return Guessed(
-        *cell, name, value, estimate.low, estimate.high, chance, len(hits), num_patients, p, failed
+        *job.cell, name, value, estimate.low, estimate.high, chance, len(hits), num_patients, p, failed=False
     )
 
 

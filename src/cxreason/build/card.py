@@ -12,11 +12,14 @@ from cxreason.rows import write_json, write_text
 
 if TYPE_CHECKING:
     from cxreason.recipes import BuildRecipe
+    from cxreason.workers import Crew
 
 SPLITS = ("train", "validation", "test")
 
 
-def write_card(recipe: BuildRecipe, counts: dict[str, Any], hashes: dict[str, str], work: Path) -> list[str]:
+def write_card(
+    recipe: BuildRecipe, counts: dict[str, Any], hashes: dict[str, str], work: Path, crew: Crew
+) -> list[str]:
     """Audit the samples, write `README.md`, `audit.html`, `audit.json` and `hashes.json`.
 
     Returns what the audit found wrong. The card's head tells `datasets.load_dataset` which files are which
@@ -30,6 +33,7 @@ def write_card(recipe: BuildRecipe, counts: dict[str, Any], hashes: dict[str, st
         most_ratio=settings.most_ratio,
         hash_images=settings.hash_images,
         taken=[kept(taken_file(work, name)) for name in hashes],
+        each=crew.each,
     )
     write_audit(report, recipe.out, recipe.out.name)
     write_json(recipe.out / "hashes.json", hashes)

@@ -16,6 +16,7 @@ import json
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ from cxreason.records import to_row
 from cxreason.rows import write_json
 from cxreason.runs import Run, progress
 from cxreason.tasks import TASKS
-from cxreason.workers import each
+from cxreason.workers import Crew
 
 if TYPE_CHECKING:
     from cxreason.recipes import BuildRecipe
@@ -50,17 +51,20 @@ def build_feeds(recipe: BuildRecipe, *, limit: int | None = None, dry_run: bool 
     if dry_run:
         return _preview(recipe, held, missing)
     recorded = recipe.model_copy(update={"workers": None, "on": "here"})  # who did the work changes nothing
-    with Run.open(recipe.out, verb="build", recipe=recorded, limit=limit) as run:
+    with (
+        Run.open(recipe.out, verb="build", recipe=recorded, limit=limit) as run,
+        Crew(recipe.workers, recipe.on) as crew,
+    ):
         if run.finished:
             return run.counts
         work = recipe.out / "work"
-        pieces, left_out = prepare(recipe, held, work)
-        choices = _choose(recipe, pieces, work, limit)
-        written = _write(recipe, pieces, choices, work)
+        pieces, left_out = prepare(recipe, held, work, crew)
+        choices = _choose(pieces, work, limit, crew)
+        written = _write(recipe, pieces, choices, work, crew)
         counts = _counts(recipe, held, choices, written)
         counts |= {"left_out": left_out, "not_held": missing}
         hashes = {name: digest for one in written for name, digest in one["hashes"].items()}
-        failures = write_card(recipe, counts, dict(sorted(hashes.items())), work)
+        failures = write_card(recipe, counts, dict(sorted(hashes.items())), work, crew)
         shutil.rmtree(work)
         return run.finish(**counts, audit=failures)
 
@@ -86,12 +90,13 @@ def _check(recipe: BuildRecipe) -> tuple[list[str], list[str]]:
 
 
 def prepare(
-    recipe: BuildRecipe, held: list[str], work: Path
+    recipe: BuildRecipe, held: list[str], work: Path, crew: Crew
 ) -> tuple[list[Piece], dict[str, dict[str, int]]]:
     """Read every dataset and assign sides; the shards, and why studies of each dataset were left out."""
     jobs = [Reading(name, recipe.folders, recipe.out, work, recipe.shard_studies) for name in held]
     (work / "studies").mkdir(parents=True, exist_ok=True)
-    for _ in progress(each(read_dataset, jobs, recipe.workers, recipe.on), "reading datasets", len(jobs)):
+    # All at once, since datasets differ so much in size that nobody should wait for the first of them.
+    for _ in progress(crew.each(read_dataset, jobs, at_once=len(jobs)), "reading datasets", len(jobs)):
         pass
     indexes, shards = [], {}
     for name in held:
@@ -127,25 +132,29 @@ def prepare(
     return pieces, {name: why for name, why in left_out.items() if why}
 
 
-def _choose(
-    recipe: BuildRecipe, pieces: list[Piece], work: Path, limit: int | None
-) -> dict[int, dict[str, Any]]:
+def _choose(pieces: list[Piece], work: Path, limit: int | None, crew: Crew) -> dict[int, dict[str, Any]]:
     """What was chosen of each feed, without the masks: those lie beside the shards."""
     summary = work / "choices.json"
     if summary.exists():
         return {int(number): one for number, one in json.loads(summary.read_text(encoding="utf-8")).items()}
-    for _ in progress(each(survey, pieces, recipe.workers, recipe.on), "looking what there is", len(pieces)):
+    for _ in progress(crew.each(survey, pieces), "looking what there is", len(pieces)):
         pass
-    told: dict[int, dict[str, Any]] = {}
-    for name in dict.fromkeys(piece.dataset for piece in pieces):
-        for number, one in choose([piece for piece in pieces if piece.dataset == name], limit).items():
-            told[number] = {"frequency": one.frequency, "offered": one.offered, "chosen": one.chosen}
+    by_dataset = [(list(of), limit) for _, of in groupby(pieces, lambda piece: piece.dataset)]
+    told = {number: feed for one in crew.each(_told, by_dataset) for number, feed in one.items()}
     write_json(summary, told)
     return told
 
 
+def _told(job: tuple[list[Piece], int | None]) -> dict[int, dict[str, Any]]:
+    """What was chosen of each feed of a dataset, in short."""
+    return {
+        number: {"frequency": one.frequency, "offered": one.offered, "chosen": one.chosen}
+        for number, one in choose(*job).items()
+    }
+
+
 def _write(
-    recipe: BuildRecipe, pieces: list[Piece], choices: dict[int, dict[str, Any]], work: Path
+    recipe: BuildRecipe, pieces: list[Piece], choices: dict[int, dict[str, Any]], work: Path, crew: Crew
 ) -> list[dict[str, Any]]:
     frequency = {number: one["frequency"] for number, one in choices.items()}
     cells: Counter[Cell] = Counter()
@@ -159,7 +168,7 @@ def _write(
         for piece in pieces
     ]
     (recipe.out / "samples").mkdir(exist_ok=True)
-    return list(progress(each(write_shard, jobs, recipe.workers, recipe.on), "writing samples", len(jobs)))
+    return list(progress(crew.each(write_shard, jobs), "writing samples", len(jobs)))
 
 
 def _counts(
