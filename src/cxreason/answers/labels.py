@@ -80,13 +80,18 @@ def _no_finding() -> str:
 
 def _vocabulary(options: Sequence[str]) -> tuple[str, ...]:
     if options:
-        names = tuple(_name(option) for option in options)
-        if any(_SEPARATOR.search(name) or not name for name in names):
+        names = tuple(map(_name, options))
+        if not all(map(_can_be_listed, names)):
             raise ValueError(f"label names must not be empty or hold a separator: {tuple(options)}")
         return names
     from cxreason.text.ontology import FINDINGS, NO_FINDING
 
     return (*FINDINGS, NO_FINDING)
+
+
+@lru_cache(maxsize=65_536)
+def _can_be_listed(name: str) -> bool:
+    return bool(name) and _SEPARATOR.search(name) is None
 
 
 @lru_cache(maxsize=65_536)

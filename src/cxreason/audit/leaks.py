@@ -34,10 +34,10 @@ Things = dict[tuple[str, str], np.ndarray]
 
 def things(table: pa.Table, source: Source) -> Things:
     """What some samples show, as `find_leaks` compares it."""
-    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    found: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
     for kind, split, texts in _told(table, source):
-        found[kind, split] |= set(map(_hash, texts))
-    return {key: np.array(sorted(hashes), dtype=np.uint64) for key, hashes in found.items()}
+        found[kind, split].append(np.frombuffer(b"".join(map(_digest, texts)), dtype=">u8"))
+    return {key: np.unique(np.concatenate(hashes)).astype(np.uint64) for key, hashes in found.items()}
 
 
 def _told(table: pa.Table, source: Source) -> Iterator[tuple[str, str, set[str]]]:
@@ -108,8 +108,12 @@ def _joined(folder: str, path: str) -> str:
     return os.path.normpath(Path(folder) / path) if odd else f"{folder}/{path}"
 
 
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+
+
 def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(_digest(text), "big")
 
 
 def find_leaks(

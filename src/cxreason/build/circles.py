@@ -24,8 +24,9 @@ def circles(
     `places` and `topics` are what a task can be asked about on the sides of the studies, study by study.
     """
     waiting: dict[tuple[int, str], dict[int, Topic]] = defaultdict(dict)
+    sides = shard.sides.tolist()
     for place, topic in zip(places, topics, strict=True):
-        waiting[int(shard.sides[place]), topic.group].setdefault(place, topic)
+        waiting[sides[place], topic.group].setdefault(place, topic)
     found: dict[tuple[int, str], tuple[int, ...]] = {}
     for (_, group), members in sorted(waiting.items(), key=lambda item: item[0]):
         queue = sorted(members, key=lambda place: (shard.numbers[place], place))

@@ -30,6 +30,8 @@ class Texts(NamedTuple):
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Texts:
+        if not any(texts):  # as in most columns of most tasks
+            return cls([""] if texts else [], np.zeros(len(texts), dtype=np.int32))
         once = pa.array(texts, pa.string()).dictionary_encode()
         return cls(once.dictionary.to_pylist(), once.indices.to_numpy().astype(np.int32))
 
@@ -110,8 +112,9 @@ def gather(shard: Shard, tasks: Sequence[str], seed: int) -> list[Offers]:
                 for topic in way.topics(study)
                 if (BITS.get(topic.split) == side if topic.split else own)
             ]
-            found += offered
-            where += [place] * len(offered)
+            if offered:
+                found += offered
+                where += [place] * len(offered)
     return [
         _columns(shard, task, where, found, seed)
         for task, where, found in zip(tasks, places, topics, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,11 +58,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class Shard:
-    """The studies of a shard with their sides, and the number of each that orders draws."""
+    """The studies of a shard with their sides."""
 
     studies: list[Study]
     sides: np.ndarray
-    numbers: list[int]
+    seed: int
 
     @classmethod
     def of(cls, studies: Sequence[Study], splits: np.ndarray, sides: np.ndarray, seed: int) -> Shard:
@@ -71,7 +72,12 @@ class Shard:
             changed(study, split=name) if name and name != study.split else study
             for study, name in zip(studies, names, strict=True)
         ]
-        return cls(kept, sides, [number_of(f"{seed} {study.id}") for study in kept])
+        return cls(kept, sides, seed)
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """What orders are drawn from: a number that belongs to each study."""
+        return [number_of(f"{self.seed} {study.id}") for study in self.studies]
 
     def priors(self) -> list[int]:
         """For each study the place of its prior; -1 where there is none, or not on its side.

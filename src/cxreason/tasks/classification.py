@@ -38,6 +38,8 @@ MORE_OPTIONS = 10
 """Wrong labels in a list of options where a dataset knows more than can be listed."""
 SHORT_LIST = 20
 """As many labels as this are all listed."""
+CIRCLES = 4096
+"""So many circles of studies are remembered with how they are asked, for each of them asks for it."""
 
 VIEWS = ("PA", "AP", "LATERAL", "LL")
 KNOWS_LEFT_LATERAL = ("mimic-cxr",)
@@ -97,15 +99,13 @@ def ask_disease(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
         return _yes_no(topic.subject, topic.value == "yes", rng)
     if given.others:
         circle = sorted((study, *given.others), key=lambda one: one.id)
-        dice = zlib.crc32(" ".join(one.id for one in circle).encode())
-        way, dice = dice % 3, dice // 3
-        if way < 2:
-            pair = pair_of(study, circle, _stand_together if way == 0 else _between)
-            for together in (circle, pair) if way == 0 else ():
-                if _stand_together(*together):
-                    return _one_of_sets(study, together, rng)
-            if found := _between(*pair):
-                finding = found[dice % len(found)]
+        dice = zlib.crc32(" ".join([one.id for one in circle]).encode())
+        if dice % 3 < 2:
+            ways = _ways(dice % 3, dice // 3, tuple([_known(one) for one in circle]))
+            beside, finding = ways[[one is study for one in circle].index(True)]
+            if beside:
+                return _one_of_sets(study, [circle[place] for place in beside], rng)
+            if finding:
                 return _yes_no(finding, finding in certain(study), rng)
     present, absent = judged(study)
     if study.dataset in OPEN_LISTS:
@@ -123,7 +123,7 @@ def certain(study: Study) -> frozenset[str]:
 
 
 Known = tuple[tuple[str, int], ...]
-"""The labels of a study. What follows from them is remembered: every study of a circle asks for it again."""
+"""The labels of a study. What follows from them is remembered: many studies have the same."""
 
 
 def _known(study: Study) -> Known:
@@ -152,21 +152,37 @@ def _unlisted(study: Study, name: str) -> bool:
     )
 
 
-def _between(study: Study, other: Study) -> tuple[str, ...]:
-    """The findings that one of two studies certainly shows and the other certainly does not."""
-    return _told_apart(_known(study), _known(other))
+@lru_cache(maxsize=CIRCLES)
+def _ways(way: int, dice: int, circle: tuple[Known, ...]) -> tuple[tuple[tuple[int, ...], str], ...]:
+    """For each of a circle the places of the others that it stands together with, or else a finding."""
+    return tuple([_way(way, dice, circle, place) for place in range(len(circle))])
+
+
+def _way(way: int, dice: int, circle: tuple[Known, ...], place: int) -> tuple[tuple[int, ...], str]:
+    def fit(one: int, other: int) -> object:
+        first, second = circle[one], circle[other]
+        return _stand_together(first, second) if way == 0 else _told_apart(first, second)
+
+    everybody = tuple(range(len(circle)))
+    pair = pair_of(place, everybody, fit)
+    for together in (everybody, pair) if way == 0 else ():
+        if _stand_together(*[circle[one] for one in together]):
+            return tuple([one for one in together if one != place]), ""
+    found = _told_apart(*[circle[one] for one in pair])
+    return (), found[dice % len(found)] if found else ""
 
 
 @lru_cache(maxsize=65_536)
 def _told_apart(one: Known, other: Known) -> tuple[str, ...]:
+    """The findings that one of two studies certainly shows and the other certainly does not."""
     mine, theirs = _certain(one), _certain(other)
     found = {name for name in mine if _lacks(other, name)} | {name for name in theirs if _lacks(one, name)}
     return tuple(sorted(found - {NO_FINDING}))
 
 
-def _stand_together(*studies: Study) -> bool:
+def _stand_together(*studies: Known) -> bool:
     """Whether the set of each study is right for it alone: it has what the others certainly have not."""
-    return all(_stands_beside(one, other) for one, other in permutations(map(_known, studies), 2))
+    return all(_stands_beside(one, other) for one, other in permutations(studies, 2))
 
 
 @lru_cache(maxsize=65_536)
@@ -191,7 +207,7 @@ def _yes_no(finding: str, is_there: bool, rng: Random) -> Asked:
 def _one_of_sets(study: Study, beside: Sequence[Study], rng: Random) -> Asked:
     """The set of what is there among those of the other studies, each written in an order that is drawn."""
     written = []
-    for one in (study, *(other for other in beside if other is not study)):
+    for one in (study, *beside):
         names = sorted(certain(one))
         rng.shuffle(names)
         written.append(", ".join(names))

@@ -196,7 +196,6 @@ _END = re.compile(
 TEXTS = 16_384
 """So many texts are remembered when they were cut: all sections of one piece of a large build."""
 _ABBREVIATIONS = ("e.g.", "i.e.", "vs.", "dr.", "approx.", "cf.", "resp.")
-_SHORTENED = frozenset(abbreviation[-3:] for abbreviation in _ABBREVIATIONS)
 
 
 def sentences(text: str) -> Iterator[tuple[int, str]]:
@@ -205,13 +204,14 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
     >>> list(sentences("Clear.  No change"))
     [(0, 'Clear.'), (8, 'No change')]
     """
-    start = 0
-    for end in [*[match.end() for match in _END.finditer(text)], len(text)]:
-        shortened = text[end - 3 : end].lower() in _SHORTENED and end < len(text)
-        if shortened and text[max(start, end - 8) : end].lower().endswith(_ABBREVIATIONS):
+    start, whole = 0, len(text)
+    # Few texts have an abbreviation at all, which is seen at once.
+    shortens = any(map(text.lower().__contains__, _ABBREVIATIONS))
+    for end in [*[match.end() for match in _END.finditer(text)], whole]:
+        if shortens and end < whole and text[max(start, end - 8) : end].lower().endswith(_ABBREVIATIONS):
             continue
         sentence = text[start:end].strip()
-        if sentence == "?" and end < len(text):  # "? pneumonia" is a doubt that stands in front
+        if sentence == "?" and end < whole:  # "? pneumonia" is a doubt that stands in front
             continue
         if sentence:
             while text[start].isspace():
@@ -226,9 +226,12 @@ def one_line(text: str) -> str:
     >>> one_line(" Lungs\n clear. ")
     'Lungs clear.'
     """
-    # Most texts are so already, which is far cheaper to see than to make.
-    is_plain = text.isascii() and text.isprintable() and "  " not in text
-    return text.strip() if is_plain else " ".join(text.split())
+    return text.strip() if _is_plain(text) else " ".join(text.split())
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text has single blanks only: most do, which is far cheaper to see than to make."""
+    return text.isascii() and text.isprintable() and "  " not in text
 
 
 @lru_cache(maxsize=TEXTS)
@@ -238,7 +241,11 @@ def headed_sentences(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     >>> headed_sentences("Lungs: Clear.\\nPleura: No\\neffusion.")
     (('Lungs', ('Clear.',)), ('Pleura', ('No effusion.',)))
     """
-    return tuple(
-        (heading, tuple([one_line(sentence) for _, sentence in sentences(body)]))
-        for heading, body in headed_lines(text)
-    )
+    return tuple([(heading, tuple(_lines(body))) for heading, body in headed_lines(text)])
+
+
+def _lines(text: str) -> list[str]:
+    """The sentences of a text, each on one line."""
+    if _is_plain(text):
+        return [sentence for _, sentence in sentences(text)]
+    return [one_line(sentence) for _, sentence in sentences(text)]
