@@ -17,6 +17,7 @@ STAGE = GROUND | {
     "progress",
     "recipes",
     "settings",
+    "tables",
 }  # what a verb needs to read and write run folders
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -26,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "machine": set(),
     "progress": set(),
     "rows": GROUND,
+    "tables": {"errors"},
     "runs": GROUND | {"machine", "progress", "rows"},
     "settings": set(),
     "recipe_files": {"errors"},
@@ -67,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"web"},
     # Benchmarks: from the datasets to the scores.
     "suites": STAGE | {"answers", "text", "datasets", "tasks", "build", "inference", "evaluation"},
-    "doctor": {"machine"},
+    "doctor": {"machine", "evaluation"},  # which backends of metrics are installed
     # phantom: the example study; text and evaluation: what an edit changed, and the statistics.
     "study": STAGE | {"text", "imaging", "viewer", "web", "phantom", "evaluation"} | {"recipe_files"},
 }

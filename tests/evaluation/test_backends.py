@@ -236,6 +236,9 @@ def test_scores_that_were_computed_before_come_from_a_file(tmp_path, form):
         ([{"id": "s0000", "green": "good"}], "'good' is no score"),
         ([{"id": "s0000", "green": 1}] * 2, "s0000 is there twice"),
         ([{"green": 1}], "needs lines with an `id`"),
+        ([{"id": "s0000", "green": 1}, {"green": 0.5}], "row 2 of scores has no id"),
+        ([{"id": "s0000", "green": 57.3}], "57.3 is more than any score.*per cent"),
+        ([{"id": "s0000", "green": float("inf")}], "inf is more than any score"),
     ],
 )
 def test_a_file_of_scores_that_would_have_to_be_guessed_at_is_refused(tmp_path, lines, complaint):

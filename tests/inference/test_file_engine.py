@@ -112,8 +112,7 @@ def test_several_draws_are_kept_in_their_order_and_those_that_lack_are_empty(sai
         (lines({"number": "s0", "text": "A"}), "a.jsonl", {}, "known as an id; it has number, text"),
         (lines({"id": "s0", "words": "A"}), "a.jsonl", {}, "a text or an answer; it has id, words"),
         (lines({"id": "s0", "words": "A"}), "a.jsonl", {"columns": {"text": "word"}}, "mean 'words'"),
-        ('{"id": "s0", "te', "a.jsonl", {}, "is not JSON Lines"),
-        ("[1]\n", "a.jsonl", {}, "line 1 is no object"),
+        ("id,text\ns0,Left effusion, small\n", "a.csv", {}, "has 3 cells"),
         ("", "a.jsonl", {}, "holds no predictions"),
         (lines({"id": "", "text": "A"}), "a.jsonl", {}, "prediction 1 has no id"),
     ],
@@ -122,6 +121,33 @@ def test_what_would_have_to_be_guessed_is_one_clear_line(said, text, name, more,
     with pytest.raises(UserError, match=says) as raised:
         said(text, name, **more)
     assert "\n" not in str(raised.value)
+
+
+def test_columns_that_only_some_lines_have_are_found(said):
+    found = said(lines({"id": "s0", "answer": "A"}, {"id": "s1", "answer": "B", "reasoning": "Clear."}))
+    assert [(one.reasoning, one.answer) for one in found[:2]] == [("", "A"), ("Clear.", "B")]
+
+
+def test_replies_in_another_form_are_counted_with_a_hint_and_not_left_to_an_accuracy_of_0(said, tmp_path):
+    said(lines(*({"id": f"s{number}", "text": "B"} for number in range(3))))
+    counts = json.loads((tmp_path / "run/run.json").read_text())["counts"]
+    assert counts["num_unread"] == 3
+    assert counts["unread"] == {"no filled <answer></answer> after the reasoning": 3}
+    assert "columns.answer=COLUMN" in counts["note"]
+
+
+def test_readable_replies_need_no_hint(said, tmp_path):
+    said(lines(*({"id": f"s{number}", "text": REPLY.format("B")} for number in range(3))))
+    counts = json.loads((tmp_path / "run/run.json").read_text())["counts"]
+    assert counts["num_unread"] == 0
+    assert not {"unread", "note"} & counts.keys()
+
+
+def test_half_a_character_where_a_reply_was_cut_stops_nothing(said):
+    cut, whole = r"<answer>B</answer> \ud83d", r"<think>\ud83d\ude00</think><answer>A</answer>"
+    found = said(f'{{"id": "s0", "text": "{cut}"}}\n{{"id": "s1", "text": "{whole}"}}\n')
+    assert (found[0].text, found[0].answer) == ("<answer>B</answer> \N{REPLACEMENT CHARACTER}", "B")
+    assert (found[1].reasoning, found[1].answer) == ("\N{GRINNING FACE}", "A")
 
 
 def test_a_file_that_is_not_there_and_one_that_is_not_named(said, tmp_path):

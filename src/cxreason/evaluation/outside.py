@@ -7,7 +7,6 @@ under a reason with its name, and owed. RadCliQ is arithmetic over four scores, 
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections import Counter
@@ -26,11 +25,14 @@ from cxreason.evaluation.radcliq import FEATURES, Version, radcliq
 from cxreason.recipes import ScoreRecipe
 from cxreason.records import Prediction, Sample, Score, content_id
 from cxreason.rows import append_lines, drop_torn_line, read_lines
+from cxreason.tables import read_table
 
 Item = tuple[Prediction, Sample]
 OF_TRACES = ("sf_labelled", "sf_tokens")
 OF_OPEN_ANSWERS = ("ratescore",)
 """Metrics that open answers get, sets of findings and free words, beside written reports."""
+MOST = 1.0 + 1e-6
+"""What no score of a single text that is read from a file exceeds; some go below 0."""
 RADCLIQ: dict[str, Version] = {"radcliq_v0": "v0", "radcliq_v1": "v1"}
 
 
@@ -243,7 +245,7 @@ class Given:
 
     def __init__(self, file: Path):
         self.file = file
-        rows = list(_table(file))
+        rows = list(read_table(file, "scores"))
         if not rows or "id" not in rows[0]:
             raise UserError(f"{file}: needs lines with an `id` and columns named as metrics.")
         columns = {name for row in rows for name in row} - {"id", "model", "mode"}
@@ -255,7 +257,9 @@ class Given:
         self.metrics = [name for name in TABLE if name in columns and TABLE[name].backend]
         self._values: dict[tuple[str, ...], dict[str, float | None]] = {}
         self._whose: dict[tuple[str, ...], tuple[str, str]] = {}
-        for row in rows:
+        for number, row in enumerate(rows, start=1):
+            if row.get("id") in (None, ""):
+                raise UserError(f"{file}: row {number} of scores has no id.")
             key = tuple(str(row[name]) for name in ("id", "model", "mode") if row.get(name))
             if key in self._values:
                 raise UserError(f"{file}: {' '.join(key)} is there twice. Add columns `model` and `mode`.")
@@ -276,16 +280,6 @@ class Given:
         return self._values[key]
 
 
-def _table(file: Path) -> Iterator[dict[str, Any]]:
-    if not file.is_file():
-        raise UserError(f"{file}: there is no such file of scores.")
-    if file.suffix == ".csv":
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            yield from csv.DictReader(stream)
-    else:
-        yield from read_lines(file)
-
-
 def _number(file: Path, value: Any) -> float | None:
     if value is None or value == "":
         return None
@@ -293,4 +287,6 @@ def _number(file: Path, value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError):
         raise UserError(f"{file}: {value!r} is no score.") from None
+    if number > MOST or number == -math.inf:
+        raise UserError(f"{file}: {value!r} is more than any score can be. Write 0.573, not 57.3 per cent.")
     return None if math.isnan(number) else number

@@ -10,11 +10,10 @@ to be guessed is refused: ids that no sample has, an id that comes too often, a 
 
 from __future__ import annotations
 
-import csv
 import difflib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from cxreason.errors import UserError
 from cxreason.inference.engines import Ask, Generated, Replied
 from cxreason.records import Sample
 from cxreason.runs import read
+from cxreason.tables import read_table
 
 if TYPE_CHECKING:
     from cxreason.recipes import PredictRecipe
@@ -46,10 +46,11 @@ class FileEngine:
         assert recipe.file is not None
         self.path = recipe.file
         self.num_draws = recipe.num_samples
-        rows = list(_rows(self.path))
+        rows = list(read_table(self.path, "predictions"))
         if not rows:
             raise UserError(f"{self.path}: holds no predictions.")
-        self._columns = columns_of(self.path, rows[0], recipe.columns)
+        there = dict.fromkeys(name for row in rows for name in row)
+        self._columns = columns_of(self.path, there, recipe.columns)
         self._said = self._by_sample(rows, list(read(recipe.samples, Sample)))
         self.num_missing = 0
 
@@ -97,28 +98,28 @@ class FileEngine:
         pass
 
 
-def columns_of(path: Path, row: dict[str, Any], told: Mapping[Any, str]) -> dict[str, str]:
-    """What a line holds -> its column in this file; `told` wins over the usual names.
+def columns_of(path: Path, there: Collection[str], told: Mapping[Any, str]) -> dict[str, str]:
+    """What a line holds -> its column, of those that are there; `told` wins over the usual names.
 
-    >>> columns_of(Path("x.csv"), {"qid": "1", "output": "B"}, {})
+    >>> columns_of(Path("x.csv"), ["qid", "output"], {})
     {'id': 'qid', 'text': 'output'}
     """
     for what, column in told.items():
-        if column not in row:
-            close = difflib.get_close_matches(column, row, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(row)}."
+        if column not in there:
+            close = difflib.get_close_matches(column, there, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(there)}."
             raise UserError(f"{path}: has no column {column!r} for the {what}. {hint}")
     found = dict(told)
     for what, names in NAMES.items():
-        there = [name for name in names if name in row]
-        if what not in found and there:
-            found[what] = there[0]
+        usual = [name for name in names if name in there]
+        if what not in found and usual:
+            found[what] = usual[0]
     if "text" in found and "text" not in told and "answer" in told:
         del found["text"]  # whoever names the answer wants it taken as it is
     if "id" not in found or not {"text", "answer"} & found.keys():
         lacks = "an id" if "id" not in found else "a text or an answer"
         raise UserError(
-            f"{path}: no column is known as {lacks}; it has {', '.join(row)}. Name it: "
+            f"{path}: no column is known as {lacks}; it has {', '.join(there)}. Name it: "
             f"columns.{'id' if 'id' not in found else 'text'}=COLUMN."
         )
     if "text" in found:
@@ -144,28 +145,6 @@ def _matched(path: Path, ids: Sequence[str], samples: Sequence[Sample]) -> dict[
             "about other samples, or name the column: columns.id=COLUMN."
         )
     return best
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file of predictions.")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            if path.suffix.lower() in (".csv", ".tsv"):
-                csv.field_size_limit(2**31 - 1)
-                yield from csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-                return
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise UserError(f"{path}: line {number} is no object. Write one prediction a line.")
-                yield row
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not text in UTF-8. Save it so.") from None
-    except ValueError as error:
-        raise UserError(f"{path}: is not JSON Lines ({error}). Write one object a line, or CSV.") from None
 
 
 def _words(value: Any) -> str:

@@ -10,7 +10,9 @@ from the sample and the number of the draw. With `image` the model sees grey, or
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,6 +31,7 @@ from cxreason.runs import Run
 from cxreason.training.data import read_samples
 
 ANY_TASK = ""
+MOST_PROBLEMS = 3
 GREY = 128
 """What a blank image is made of: the middle of the scale, so that it says nothing of any image."""
 OF_SERVERS = ("servers", "budget", "budget_tokens", "attempts", "patience_seconds", "retry_seconds")
@@ -64,7 +67,23 @@ def predict(recipe: PredictRecipe, *, limit: int | None = None, dry_run: bool = 
                 "failed.jsonl says why. Run the same command again to ask them again, or add "
                 "accept_failures=true to count them as wrong."
             )
-        return run.finish(num_samples=len(samples), **about)
+        return run.finish(num_samples=len(samples), **about, **_unread(run, recipe))
+
+
+def _unread(run: Run, recipe: PredictRecipe) -> dict[str, Any]:
+    """How many replies could not be understood and why, the commonest reasons first: who reads a file in the
+    wrong form should see it here, not in an accuracy of 0."""
+    problems = Counter(row["problem"] for row in run.rows() if row["problem"])
+    found: dict[str, Any] = {"num_unread": problems.total()}
+    if problems:
+        found["unread"] = dict(problems.most_common(MOST_PROBLEMS))
+    if recipe.engine == "file" and 2 * problems.total() > len(run.done):
+        found["note"] = (
+            f"most of {recipe.file} could not be read as replies in the dialect {recipe.dialect}, mode "
+            f"{recipe.mode}. Are they of another one (dialect=boxed, mode=direct)? Or are they the answers "
+            "alone: columns.answer=COLUMN?"
+        )
+    return found
 
 
 def in_order(samples: Iterable[Sample]) -> list[Sample]:
@@ -159,6 +178,7 @@ def prediction_of(
     recipe: PredictRecipe, sample: Sample, reply: Generated, draw: int, problem: str = ""
 ) -> Prediction:
     """A reply as it is kept; `problem` is why there is none."""
+    reply = _without_halves(reply)
     if reply.parts is None:
         understood = understand(
             reply.text, dialect=recipe.dialect, mode=recipe.mode, kind=sample.kind, options=sample.options
@@ -182,3 +202,17 @@ def prediction_of(
         seconds=reply.seconds,
         repeat=draw,
     )
+
+
+def _without_halves(reply: Generated) -> Generated:
+    """The reply without half characters, which JSON can hold ("\\ud83d", where it was cut) and no file."""
+    try:
+        "".join((reply.text, *(reply.parts or ()))).encode()
+    except UnicodeEncodeError:
+        reasoning, answer = (_whole(part) for part in reply.parts or ("", ""))
+        return replace(reply, text=_whole(reply.text), parts=reply.parts and (reasoning, answer))
+    return reply
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
