@@ -1,4 +1,4 @@
-"""`cxreason doctor`: what this machine has, what is installed, and what each extra would add."""
+"""`cxreason doctor`: what this machine has, what is installed, and what each extra or backend would add."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+from pathlib import Path
 from typing import Any
 
 from cxreason import __version__
@@ -39,7 +40,10 @@ def examine() -> dict[str, Any]:
         "free_disk_gib": round(shutil.disk_usage(".").free / 2**30, 1),
         "accelerator": _accelerator(),
         "torchvision": _torchvision(),
+        "vllm": version_of("vllm"),
+        "models": _models(),
         "extras": {extra: _extra(extra, gain) for extra, gain in ADDS.items()},
+        "backends": _backends(),
     }
 
 
@@ -50,7 +54,12 @@ def describe(findings: dict[str, Any]) -> str:
     lines += [f"memory        {findings['memory_gib']} GiB"]
     lines += [f"free disk     {findings['free_disk_gib']} GiB in this folder"]
     lines += [f"accelerator   {findings['accelerator']}"]
-    lines += [f"torchvision   {findings['torchvision']}", ""]
+    lines += [f"torchvision   {findings['torchvision']}"]
+    lines += [
+        f"vLLM          {findings['vllm'] or 'not installed: only engine=vllm and trainer.use_vllm need it'}"
+    ]
+    models = findings["models"]
+    lines += [f"models        come to {models['folder']}, {models['free_disk_gib']} GiB free", ""]
     for extra, state in findings["extras"].items():
         lines.append(
             f"extra {extra:7s} {'installed' if state['installed'] else 'not installed'}: {state['adds']}"
@@ -59,6 +68,13 @@ def describe(findings: dict[str, Any]) -> str:
         lines.append(f"              {', '.join(versions)}")
         if not state["installed"]:
             lines.append(f"              {state['command']}")
+    lines.append("")
+    for name, state in findings["backends"].items():
+        installed = "installed" if state["installed"] else f"not installed: {state['command']}"
+        lines.append(f"metrics of {name:10s} {installed}")
+    lines.append(
+        "`cxreason backends list` says which metrics these are; scores without them stand as absent."
+    )
     return "\n".join(lines)
 
 
@@ -85,6 +101,24 @@ def _extra(extra: str, gain: str) -> dict[str, Any]:
     packages = {package: version_of(package) for package in _packages(extra)}
     command = f"pip install 'cxreason[{extra}]'"
     return {"adds": gain, "installed": all(packages.values()), "packages": packages, "command": command}
+
+
+def _backends() -> dict[str, Any]:
+    from cxreason.evaluation.backends import places
+
+    return {
+        one["backend"]: {key: one[key] for key in ("installed", "gives", "command")}
+        for one in places.listing()
+    }
+
+
+def _models() -> dict[str, Any]:
+    """Where checkpoints of the hub are kept, as huggingface_hub has it: often another disk than this one."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+    home = Path(os.environ.get("HF_HOME") or cache)
+    folder = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    return {"folder": str(folder), "free_disk_gib": round(shutil.disk_usage(there).free / 2**30, 1)}
 
 
 def _accelerator() -> str:
