@@ -1,5 +1,6 @@
 """The command line: instant help, one line for a user's mistake, exit codes, JSON where asked."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -16,6 +17,22 @@ from cxreason.recipes import PhantomRecipe, load
 from cxreason.runs import RunError
 
 PYTHON = sys.executable
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's own, which no test of the command line should have to load."""
+
+
+REFUSALS = {
+    601: OSError(errno.ENOSPC, "No space left on device", "runs/a/x.jsonl"),
+    602: RuntimeError("Error while serializing: No space left on device (os error 28)"),
+    603: PermissionError(errno.EACCES, "Permission denied", "runs/a"),
+    604: OSError(errno.EROFS, "Read-only file system", "runs/a"),
+    605: FileExistsError(errno.EEXIST, "File exists", "runs/a"),
+    606: NotADirectoryError(errno.ENOTDIR, "Not a directory", "runs/a"),
+    607: OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+    503: FileNotFoundError(errno.ENOENT, "No such file or directory", "runs/a"),
+}
 
 
 @pytest.fixture
@@ -36,6 +53,8 @@ def count_phantoms(recipe, *, limit=None, dry_run=False):
         raise ModuleNotFoundError("No module named 'trl'", name="trl")
     if recipe.seed == 502:
         raise ModuleNotFoundError("No module named 'cxreason.nowhere'", name="cxreason.nowhere")
+    if recipe.seed in REFUSALS:
+        raise REFUSALS[recipe.seed]
     return {"rows": limit or recipe.num_studies, "text": "a\nb", "quiet": progress._quiet, "dry": dry_run}
 
 
@@ -155,6 +174,16 @@ def test_what_a_user_can_mend_is_one_line(run, arguments, exit_code, said):
     assert (result.exit_code, result.stdout, result.stderr) == (exit_code, "", said)
 
 
+def test_a_folder_that_is_not_there_or_holds_no_dataset_is_told(run, tmp_path):
+    nowhere, empty = run("build", "--list", str(tmp_path / "x")), run("build", "--list", str(tmp_path))
+    assert (
+        nowhere.stderr == f"error: {tmp_path / 'x'}: there is no such folder. Name one that holds datasets.\n"
+    )
+    assert "holds no dataset as its owners publish it" in empty.stderr
+    assert (nowhere.exit_code, empty.exit_code) == (1, 1)
+    assert run("build", "--list", str(tmp_path), "--json").stdout == "{}\n"
+
+
 @pytest.mark.parametrize(
     "arguments", [["phantom"], ["phantom", "a", "--limit", "0"], ["fly"], ["build", "--x"]]
 )
@@ -162,10 +191,30 @@ def test_wrong_usage_is_exit_2(run, arguments):
     assert run(*arguments).exit_code == 2
 
 
-@pytest.mark.parametrize("seed", [500, 502])
+@pytest.mark.parametrize(
+    ("seed", "says"),
+    [
+        (601, "there is no room left on the disk. Make some and run the same command again"),
+        (602, "there is no room left on the disk"),
+        (603, "runs/a: is not yours to read or write"),
+        (604, "runs/a: lies on a disk that can only be read"),
+        (605, "runs/a: a folder is needed there, and it is a file"),
+        (606, "runs/a: a folder is needed there, and it is a file"),
+        (607, "the memory of the GPU is full. Make batches smaller"),
+    ],
+)
+def test_what_the_machine_lacks_or_forbids_is_one_line(run, seed, says):
+    result = run("phantom", "a", f"seed={seed}")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert says in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("seed", [500, 502, 503])
 def test_a_bug_keeps_its_traceback(run, seed):
     result = run("phantom", "a", f"seed={seed}")
-    assert isinstance(result.exception, ValueError | ModuleNotFoundError)
+    assert isinstance(result.exception, ValueError | ModuleNotFoundError | FileNotFoundError)
     assert result.stderr == ""
 
 
@@ -224,6 +273,25 @@ def test_the_doctor_names_each_extra_with_its_command():
     said = describe(findings)
     assert "pip install 'cxreason[dicom]'" in said
     assert "pip install 'cxreason[train]'" not in said or not findings["extras"]["train"]["installed"]
+
+
+def test_the_doctor_names_each_backend_of_metrics(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXREASON_BACKENDS", str(tmp_path))
+    (tmp_path / "green").mkdir()
+    (tmp_path / "green" / "installed.json").write_text("{}")
+    found = examine()["backends"]
+    assert [name for name, state in found.items() if state["installed"]] == ["green"]
+    said = describe(examine())
+    assert "cxreason backends install radgraph" in said
+    assert "cxreason backends install green" not in said
+
+
+def test_the_doctor_says_where_models_come_to_and_how_much_room_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "not" / "made" / "yet"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    found = examine()["models"]
+    assert found["folder"] == str(tmp_path / "not" / "made" / "yet" / "hub")
+    assert found["free_disk_gib"] > 0
 
 
 @pytest.mark.parametrize(

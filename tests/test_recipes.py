@@ -50,6 +50,13 @@ def test_an_override_means(write, override, trainer, why):
     [
         ("reward: {}", [], "{file}: unknown key 'reward'. Did you mean 'rewards'?"),
         ("zzz: 1", [], "{file}: unknown key 'zzz'. Known keys: out, model,"),
+        (
+            "seed: 99999999999999999999",
+            [],
+            "{file}: 'seed' is 99999999999999999999. Input should be less than",
+        ),
+        ("seed: -1", [], "{file}: 'seed' is -1. Input should be greater than or equal to 0"),
+        ("rewards: {format: .nan}", [], "'rewards.format' is nan. Input should be a finite number"),
         ("seed: soon", [], "{file}: 'seed' is 'soon'. Input should be a valid integer"),
         ("reasoning_share: 2", [], "{file}: 'reasoning_share' is 2. Input should be less than or equal to 1"),
         (
@@ -86,6 +93,21 @@ def test_a_misspelt_key_is_told_before_the_one_that_it_left_missing(write):
         RecipeError, match=r"unknown key 'num_row'. Did you mean 'num_rows'\? \(1 more to mend.\)"
     ):
         load(GrpoRecipe, write("out: a\nmodel: m\nsamples: s\nnum_row: 8\n"))
+
+
+def test_a_recipe_of_another_verb_is_recognised_by_its_keys(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("out: a\npredictions: [b]\nsamples: c\nmost_cases: 3\n")
+    with pytest.raises(RecipeError, match=r"unknown key 'predictions'. All keys .* of `cxreason score`\. "):
+        load(GrpoRecipe, path)
+    path.write_text("out: a\nmodel: m\nsamples: c\nnum_rows: 4\npredikt: 1\n")
+    with pytest.raises(RecipeError, match=r"unknown key 'predikt'. Known keys"):
+        load(GrpoRecipe, path)
+
+
+def test_one_value_where_a_list_is_wanted_is_told_how_to_write_it():
+    with pytest.raises(RecipeError, match=r"'studies' is 'runs/a'. Write a list: studies=\[runs/a\]\."):
+        load(RECIPES["build"], None, ["out=b", "studies=runs/a"])
 
 
 @pytest.mark.parametrize(

@@ -232,13 +232,19 @@ def test_a_changed_recipe_is_refused_with_the_difference_and_nothing_is_touched(
         assert run.done == {"0000"}
 
 
-@pytest.mark.parametrize("difference", [{"verb": "mine"}, {"limit": 3}])
-def test_another_verb_or_limit_in_the_same_folder_is_refused(tmp_path, difference):
+@pytest.mark.parametrize(
+    ("difference", "says"),
+    [
+        ({"verb": "mine"}, "holds a run of `cxreason score`, and this is `cxreason mine`. Choose another"),
+        ({"limit": 3}, "limit: .+ -> 3"),
+    ],
+)
+def test_another_verb_or_limit_in_the_same_folder_is_refused(tmp_path, difference, says):
     recipe = PhantomRecipe(out=tmp_path)
     given = {"verb": "score", "recipe": recipe, "record": Score}
     with Run.open(tmp_path, **given):
         pass
-    with pytest.raises(RunError, match=f"{next(iter(difference))}: .+ -> {next(iter(difference.values()))}"):
+    with pytest.raises(RunError, match=says):
         Run.open(tmp_path, **{**given, **difference})
 
 

@@ -131,7 +131,15 @@ def build(
         if list_only:
             from cxreason.build.feeds import list_held
 
-            show(list_held([recipe_file]), as_json)
+            if not recipe_file.is_dir():
+                raise UserError(f"{recipe_file}: there is no such folder. Name one that holds datasets.")
+            held = list_held([recipe_file])
+            if not held and not as_json:
+                raise UserError(
+                    f"{recipe_file}: holds no dataset as its owners publish it, nor do the folders two below "
+                    "it. docs/datasets.md says what is looked for."
+                )
+            show(held, as_json)
             return
         from cxreason.recipes import BuildRecipe, load
 

@@ -1,11 +1,13 @@
 """What the verbs of the command line share: their options, how faults are told and how results are shown.
 
-A user's mistake is one line on stderr and exit 1, wrong usage exit 2, Ctrl-C exit 130.
+A user's mistake is one line on stderr and exit 1, wrong usage exit 2, Ctrl-C exit 130. What the machine has
+too little of, or does not allow, is the user's to mend as well.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import sys
 from collections.abc import Iterator
@@ -30,6 +32,43 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as JSON on 
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
 
 
+_NO_ROOM = "there is no room left on the disk. Make some and run the same command again; it continues"
+_NOT_ALLOWED = "is not yours to read or write. Change its permissions, or name another folder"
+_NO_FOLDER = "a folder is needed there, and it is a file. Name another one"
+OF_THE_MACHINE = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
+    errno.EACCES: _NOT_ALLOWED,
+    errno.EPERM: _NOT_ALLOWED,
+    errno.EROFS: "lies on a disk that can only be read. Name another folder",
+    errno.EEXIST: _NO_FOLDER,
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.ENAMETOOLONG: "is too long a name for this disk. Take a shorter one",
+    errno.EMFILE: "too many files are open at once. Raise the limit with `ulimit -n 4096`",
+}
+"""What the system refuses -> what its user can do."""
+_MEMORY_OF_A_GPU = (
+    "the memory of the GPU is full. Make batches smaller (trainer.per_device_train_batch_size; batch_size of "
+    "predict) or images (max_pixels), train adapters (lora), or share weights out over GPUs "
+    "(recipes/accelerate)"
+)
+
+
+def of_the_machine(error: BaseException) -> str:
+    """What a user can do about something that the machine lacks or forbids; empty where it is a bug.
+
+    >>> of_the_machine(OSError(errno.ENOSPC, "No space left on device"))[:24]
+    'there is no room left on'
+    """
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for this
+        return _MEMORY_OF_A_GPU
+    # Writers of checkpoints tell a full disk in errors of their own.
+    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+        where = f"{error.filename}: " if error.filename else ""
+        return where + OF_THE_MACHINE[error.errno]
+    return _NO_ROOM if "No space left on device" in str(error) else ""
+
+
 @contextlib.contextmanager
 def user_errors(quiet: bool) -> Iterator[None]:
     """Turn what a user can mend into one line and an exit code; a bug keeps its traceback."""
@@ -52,6 +91,12 @@ def user_errors(quiet: bool) -> Iterator[None]:
             raise
         message = f"error: {error.name} is not installed. pip install 'cxreason[{extra}]'"
         typer.echo(message, err=True)
+        raise typer.Exit(1) from None
+    except Exception as error:
+        what = of_the_machine(error)
+        if not what:
+            raise
+        typer.echo(f"error: {what}.", err=True)
         raise typer.Exit(1) from None
 
 

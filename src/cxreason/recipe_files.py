@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,7 +46,7 @@ def validate(
     try:
         return recipe_type.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(_explain(error, where, recipe_type)) from None
+        raise RecipeError(_explain(error, where, recipe_type, _verbs_of(values))) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -84,7 +84,9 @@ def _override(values: dict[str, Any], override: str) -> None:
     values[last] = value
 
 
-def _explain(error: ValidationError, path: Path | str | None, recipe_type: type[BaseModel]) -> str:
+def _explain(
+    error: ValidationError, path: Path | str | None, recipe_type: type[BaseModel], verbs: Sequence[str]
+) -> str:
     """File, key, what is wrong, what to write: `grpo.yaml: unknown key 'reward'. Did you mean 'rewards'?`"""
     # A misspelt key often makes another one missing; the misspelling is what to mend.
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
@@ -102,9 +104,27 @@ def _explain(error: ValidationError, path: Path | str | None, recipe_type: type[
         return f"{where}: '{key}'{meaning} is missing. {add}.{rest}"
     if fault["type"] == "extra_forbidden":
         close = difflib.get_close_matches(key, known, n=1)
-        hint = f"Did you mean '{close[0]}'?" if close else f"Known keys: {', '.join(known)}."
+        hint = f"Known keys: {', '.join(known)}."
+        if verbs:
+            hint = f"All keys together are those of a recipe of {' or '.join(verbs)}."
+        if close:
+            hint = f"Did you mean '{close[0]}'?"
         return f"{where}: unknown key '{key}'. {hint}{rest}"
+    if fault["type"] == "tuple_type":
+        return f"{where}: '{key}' is {fault['input']!r}. Write a list: {key}=[{fault['input']}].{rest}"
     return f"{where}: '{key}' is {fault['input']!r}. {fault['msg']}.{rest}"
+
+
+def _verbs_of(values: dict[str, Any]) -> list[str]:
+    """The verbs whose recipes know all of these keys."""
+    told = ((re.match(r"Settings of (`.+?`)", kind.__doc__ or ""), kind) for kind in _kinds(Recipe))
+    return [verb[1] for verb, kind in told if verb and values and values.keys() <= kind.model_fields.keys()]
+
+
+def _kinds(recipe_type: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for kind in recipe_type.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
 
 
 def _yaml_fault(error: yaml.YAMLError) -> str:

@@ -22,6 +22,7 @@ from cxreason.settings import (
     Feed,
     MineFilters,
     PoolSettings,
+    Seed,
     SuiteSetting,
 )
 from cxreason.training_recipes import GrpoRecipe, SelectRecipe, SftRecipe, TrainRecipe
@@ -39,7 +40,7 @@ class PhantomRecipe(Recipe):
     num_studies: int = Field(
         1000, ge=1, description="how many examinations to draw; 10000 for small, 100000 for large"
     )
-    seed: int = 17
+    seed: Seed = 17
     image_size: int = Field(
         256, ge=32, le=4096, description="side of the square images in pixels; 128 for small, 448 for large"
     )
@@ -84,7 +85,7 @@ class BuildRecipe(Recipe):
     workers: int | None = Field(None, ge=1, description="processes; null = one for each core")
     on: Literal["here", "ray"] = Field("here", description="this machine, or the Ray cluster of RAY_ADDRESS")
     audit: AuditSettings = Field(AuditSettings(), description="the keys of an audit")
-    seed: int = 17
+    seed: Seed = 17
 
     @model_validator(mode="after")
     def _one_form(self) -> BuildRecipe:
@@ -123,7 +124,7 @@ class MineRecipe(Recipe):
         "here",
         description="rules only: this machine, or the Ray cluster of RAY_ADDRESS",
     )
-    seed: int = 17
+    seed: Seed = 17
 
     @model_validator(mode="before")
     @classmethod
@@ -188,7 +189,7 @@ class PredictRecipe(Recipe):
         False,
         description="endpoint only: finish although calls failed; such replies are empty, and wrong",
     )
-    seed: int = 17
+    seed: Seed = 17
 
     @model_validator(mode="after")
     def _drawn(self) -> PredictRecipe:
@@ -227,7 +228,7 @@ class ProbeRecipe(Recipe):
     )
     most: int = Field(250, ge=1, description="samples that are probed, the tasks in turn")
     model: str = Field("", description="where the model is now, if it has moved since")
-    seed: int = 17
+    seed: Seed = 17
 
 
 class ScoreRecipe(Recipe):
@@ -270,7 +271,7 @@ class ScoreRecipe(Recipe):
     most_cases: int = Field(
         5000, ge=0, description="cases in the browser of the page; the numbers are over all"
     )
-    seed: int = 17
+    seed: Seed = 17
 
 
 class SuiteRecipe(Recipe):
@@ -288,7 +289,7 @@ class SuiteRecipe(Recipe):
         {}, description="the keys of a predict recipe but `out` and `samples`; with them the model is asked"
     )
     score: dict[str, Any] = Field({}, description="keys of a score recipe, for the model that was asked")
-    seed: int = 17
+    seed: Seed = 17
 
 
 class DemoRecipe(Recipe):
@@ -318,7 +319,7 @@ class BaseModelRecipe(Recipe):
     glancing: dict[str, Any] = Field(description="the same of glances: which findings an image has")
     looking: dict[str, Any] = Field(description="the same of the lessons about images")
     concluding: dict[str, Any] = Field(description="the same of the thoughts that only want a conclusion")
-    seed: int = 1001
+    seed: Seed = 1001
 
 
 # The beginning of a recipe file's name says which of these it is.

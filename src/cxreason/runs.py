@@ -298,7 +298,11 @@ def row_files(path: Path, record: type, name: str | None = None) -> list[Path]:
         if shards := sorted(file.with_suffix("").glob("*.parquet")):
             return shards
         there = sorted(other.name for other in path.glob("*.parquet"))
-        raise RunError(f"{file}: there is no such file; the folder holds {', '.join(there) or 'no rows'}.")
+        made_by = MADE_BY.get(record.__name__)
+        verb = f" `cxreason {made_by}` makes it." if made_by else ""
+        raise RunError(
+            f"{file}: there is no such file; the folder holds {', '.join(there) or 'no rows'}.{verb}"
+        )
     return [file]
 
 
@@ -330,11 +334,16 @@ def _start_or_resume(
         write_json(state_file, state)
         return state
     state = _read_state(state_file)
+    if state["verb"] != verb:
+        raise RunError(
+            f"{folder}: holds a run of `cxreason {state['verb']}`, and this is `cxreason {verb}`. "
+            "Choose another `out`."
+        )
     before = yaml.safe_load(recipe_file.read_text(encoding="utf-8"))
     # A key that came with a newer version changes nothing where it is left at its default.
     newer = [key for key in recipe if key not in before and key not in told.model_fields_set]
     aside = ("out", *newer, *may_change)
-    changes = _differences({**before, "verb": state["verb"]}, {**recipe, "verb": verb}, aside)
+    changes = _differences(before, recipe, aside)
     if state.get("limit") != limit:
         changes.append(f"--limit: {_show(state.get('limit'))} -> {_show(limit)}")
     if changes:

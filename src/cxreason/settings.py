@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What every generator of random numbers takes, numpy's and torch's too."""
 
 Dialect = Literal["think", "think-answer-first", "boxed", "boxed-released"]
 DIALECT = (
     "how the model is asked and answers; think-answer-first has the answer before the trace, boxed-released "
     "doubles the braces of boxed"
 )
-RewardWeights = dict[Literal["format", "answer", "process", "process_guarded"], float]
+RewardWeights = dict[Literal["format", "answer", "process", "process_guarded"], FiniteFloat]
 REWARDS = (
     "weight of each reward; 0 = logged only; `process` is the paper's, `process_guarded` cannot be gamed by "
     "padding or listing (docs/rewards.md)"
@@ -41,7 +44,7 @@ class ModelSettings(BaseModel):
     attempts: int = Field(5, ge=1, description="how often one call is made before it counts as failed")
     retry_seconds: float = Field(1.0, ge=0, description="first wait between attempts; doubles each time")
     extra: dict[str, Any] = Field({}, description="added to each request as it is")
-    seed: int = 17
+    seed: Seed = 17
 
 
 class ServerSettings(BaseModel):

@@ -18,6 +18,7 @@ from cxreason.settings import (
     Graders,
     RewardVariant,
     RewardWeights,
+    Seed,
 )
 
 
@@ -71,7 +72,7 @@ class TrainRecipe(Recipe):
         None, description="of the trained model, as the hub names it (cc-by-nc-4.0); `push` needs one"
     )
     trainer: dict[str, Any] = Field({})
-    seed: int = 17
+    seed: Seed = 17
 
     @model_validator(mode="after")
     def _frozen_once(self) -> TrainRecipe:
@@ -139,4 +140,4 @@ class SelectRecipe(Recipe):
     shares: dict[str, float] | None = Field(
         None, description="task -> its own share, as in {view: 0.14}; null = `share` for all"
     )
-    seed: int = 17
+    seed: Seed = 17
