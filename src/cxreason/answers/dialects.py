@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -119,8 +120,8 @@ class Think:
         'B'
         """
         if self.answer_first and _reasons(mode):
-            return _read_answer_first(_final_turn(text, _thinking_begins(text)))
-        turn = _final_turn(text)
+            return _read_answer_first(*_final_turn(text, _thinking_begins(text)))
+        turn, alone = _final_turn(text)
         said = _without_suffixes(turn)
         closes = list(_THINK_CLOSE.finditer(said))
         before, after = (said[: closes[-1].start()], said[closes[-1].end() :]) if closes else ("", said)
@@ -134,7 +135,7 @@ class Think:
             reasoning = after[reopened.end() :]
         else:
             reasoning = answering[: found[0][0].start()] if found else answering
-        well_formed = _think_well_formed(turn, mode)
+        well_formed = alone and _think_well_formed(turn, mode)
         answers = [answer for _, answer in found]
         if _agree(answers):
             return Reply(reasoning.strip(), answers[-1], "", well_formed)
@@ -189,10 +190,10 @@ class Boxed:
         >>> Boxed().read(r"Not \boxed{A}, rather \boxed{B}", "reasoning").answer
         'B'
         """
-        turn = _final_turn(text)
+        turn, alone = _final_turn(text)
         said = _without_suffixes(turn)
         boxes = [(start, content) for start, content in _boxes(said) if content]
-        well_formed = _boxed_well_formed(turn, mode)
+        well_formed = alone and _boxed_well_formed(turn, mode)
         if boxes:
             start, content = boxes[-1]
             return Reply(said[:start].strip(), content, "", well_formed)
@@ -260,15 +261,17 @@ def _checked(text: str, reply: Reply, answer: str, reasoning: str) -> str:
     return text
 
 
-def _final_turn(text: str, limit: int | None = None) -> str:
-    """What follows the last mark of an assistant's turn that ends before `limit`."""
+def _final_turn(text: str, limit: int | None = None) -> tuple[str, bool]:
+    """What follows the last mark of an assistant's turn that ends before `limit`, and whether it is alone:
+    who was asked for a form and says something before it, unread, has not kept to the form."""
     start = 0
     if "ssistant" in text or "ASSISTANT" in text:  # a search for words is far cheaper than one for a pattern
         for match in _ASSISTANT_TURN.finditer(text):
             if limit is None or match.end() <= limit:
                 start = match.end()
     said = text[start:]
-    return _END_TOKENS.sub("", said) if said.rstrip().endswith(_ENDS) else said
+    said = _END_TOKENS.sub("", said) if said.rstrip().endswith(_ENDS) else said
+    return said, not start
 
 
 def _without_suffixes(text: str) -> str:
@@ -290,9 +293,10 @@ def _thinking_begins(text: str) -> int:
     return opened.start() if opened else len(text)
 
 
-def _read_answer_first(turn: str) -> Reply:
+def _read_answer_first(turn: str, alone: bool) -> Reply:
     """The answer stands before the thinking begins; what is said to be one inside of it is none."""
-    said, well_formed = _without_suffixes(turn), _think_well_formed(turn, "reasoning", answer_first=True)
+    said = _without_suffixes(turn)
+    well_formed = alone and _think_well_formed(turn, "reasoning", answer_first=True)
     opened = _THINK_OPEN.search(said)
     found = list(_ANSWER.finditer(said[: opened.start()] if opened else said))
     answers = [match[1].strip() for match in found if match[1].strip()]
@@ -308,23 +312,28 @@ def _read_answer_first(turn: str) -> Reply:
 def _think_well_formed(turn: str, mode: Mode, *, answer_first: bool = False) -> bool:
     counts = [turn.count(tag) for tag in ("<think>", "</think>", "<answer>", "</answer>")]
     if not _reasons(mode):
-        match = _ANSWER.search(turn)
-        return counts == [0, 0, 1, 1] and match is not None and bool(match[1].strip())
+        match = _ANSWER.fullmatch(turn.strip())
+        return counts == [0, 0, 1, 1] and match is not None and _is_filled(match[1])
     thought, said = r"\s*<think>(.*)</think>", r"\s*<answer>(.*)</answer>"
     match = re.fullmatch(rf"{said}{thought}\s*" if answer_first else rf"{thought}{said}\s*", turn, re.DOTALL)
-    return counts == [1, 1, 1, 1] and match is not None and bool(match[1].strip() and match[2].strip())
+    return counts == [1, 1, 1, 1] and match is not None and _is_filled(match[1]) and _is_filled(match[2])
 
 
 def _boxed_well_formed(turn: str, mode: Mode) -> bool:
     if not _reasons(mode):
-        return bool(turn.strip()) and "\\boxed" not in turn
+        return _is_filled(turn) and "\\boxed" not in turn
     boxes = list(_boxes(turn))
-    if turn.count("\\boxed") != 1 or len(boxes) != 1 or not boxes[0][1]:
+    if turn.count("\\boxed") != 1 or len(boxes) != 1 or not _is_filled(boxes[0][1]):
         return False
     start = boxes[0][0]
     end = next(end for box_start, end in _spans(turn) if box_start == start)
     # A stray brace or a dollar sign after the box is a slip of the pen, not a second answer.
-    return bool(turn[:start].strip()) and not turn[end:].strip(string.whitespace + string.punctuation)
+    return _is_filled(turn[:start]) and not turn[end:].strip(string.whitespace + string.punctuation)
+
+
+def _is_filled(text: str) -> bool:
+    """Whether there is something to see: characters without width are as empty as blanks are."""
+    return any(not letter.isspace() and unicodedata.category(letter) not in ("Cc", "Cf") for letter in text)
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
