@@ -147,6 +147,23 @@ def test_a_report_scores_by_what_it_states():
         report.score(gold, "")
 
 
+@pytest.mark.parametrize(
+    ("said", "gold", "earned", "why"),
+    [
+        ("There is edema. There is no edema.", "There is edema.", 0.0, "both bets on one finding"),
+        ("Edema. No edema. Fracture. No fracture.", "Edema. No fracture.", 0.0, "and on each of two"),
+        ("Edema. No edema. No fracture.", "Edema. No fracture.", 2 / 5, "what is not denied stays right"),
+        ("Consolidation. No lung opacity.", "Consolidation.", 0.0, "the wider word denies the narrower"),
+        ("Left effusion. No right effusion.", "Left effusion.", 1.0, "other sides are no contradiction"),
+        ("Left effusion. No right effusion.", "No effusion.", 0.0, "and no bet on both"),
+        ("No left effusion. No right effusion.", "No effusion.", 1.0, "on neither side"),
+        ("Effusion. No effusion.", "Effusion.\nNo effusion.", 1.0, "an earlier and a later report"),
+    ],
+)
+def test_who_states_and_denies_a_finding_has_stated_nothing(said, gold, earned, why):
+    assert report.score(said, gold) == pytest.approx(earned), why
+
+
 def test_a_gold_report_without_statements_is_compared_by_words():
     assert report.score("Unchanged.", "unchanged") == 1.0
     assert report.score("Something else.", "unchanged") == 0.0

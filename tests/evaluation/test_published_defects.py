@@ -63,6 +63,17 @@ def test_an_empty_text_is_a_wrong_answer_and_no_word(tmp_path):
     assert found["bleu4_corpus"]["value"] == pytest.approx(0, abs=1e-6)
 
 
+def test_a_report_that_says_everything_and_denies_it_is_worth_nothing(tmp_path):
+    samples = [
+        question(0, "There is edema. No effusion.", kind="report", options=(), report="There is edema.")
+    ]
+    both = " ".join(f"There is {name}. There is no {name}." for name in ("edema", "pleural effusion"))
+    score(asked := recipe(tmp_path, samples, [reply(samples[0], f"<answer>{both}</answer>")]))
+    found = summary(asked)
+    for metric in ("report_f1", "observation_f1"):
+        assert (found[metric]["value"], found[metric]["num_flagged"]) == (0.0, 0), metric
+
+
 def test_models_that_were_asked_other_questions_are_not_put_in_one_table(tmp_path):
     first = [right(sample, model="a") for sample in SAMPLES[:6]]
     second = [right(sample, model="b") for sample in SAMPLES[2:]]

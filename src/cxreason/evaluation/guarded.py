@@ -22,9 +22,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
-from cxreason.evaluation.radrscore import facts_of, plain_words, stands_in
-from cxreason.text.matching import SIDED, Facts, bearing, contradict, decide, judge, largest_matching, weigh
-from cxreason.text.observations import Observation
+from cxreason.evaluation.radrscore import plain_words, stands_in
+from cxreason.text.contradictions import without_contradictions
+from cxreason.text.matching import SIDED, Facts, bearing, decide, facts_of, judge, largest_matching, weigh
 from cxreason.text.ontology import kin
 from cxreason.text.sections import sentences
 from cxreason.text.statements import Statement, stated
@@ -53,7 +53,7 @@ def guarded_worth(trace: str, report: str, question: str = "") -> float | None:
     if not said:
         return 0.0
     wrong = sum(judge(one, known.facts) in ("contradicted", "unmentioned_abnormal") for one in said)
-    right = _right(known, _without_contradictions(said, known.facts))
+    right = _right(known, without_contradictions(said, known.facts))
     return max(0.0, right - wrong) / sum(known.weights.values())
 
 
@@ -171,30 +171,3 @@ def _own_words(trace: str, question: str) -> list[str]:
         return said
     asked = plain_words(question)
     return [sentence for sentence in said if not stands_in(sentence, asked)]
-
-
-def _without_contradictions(said: list[Statement], known: Facts) -> list[Statement]:
-    """What the trace says and does not deny elsewhere. Where the report itself says both, as an earlier and
-    a later one do, both may be said."""
-    present: dict[str, list[Observation]] = {}
-    denials: list[Observation] = []
-    for statement in said:
-        for seen in statement:
-            if seen.status == "present":
-                present.setdefault(seen.finding, []).append(seen)
-            elif seen.status == "absent":
-                denials.append(seen)
-    denied: set[int] = set()
-    for denial in denials if present else ():
-        for finding in present.keys() & kin(denial.finding):
-            for other in present[finding]:
-                if contradict(denial, other) and not _both_hold(known, denial, other):
-                    denied |= {id(denial), id(other)}
-    if not denied:
-        return said
-    kept = (tuple([seen for seen in one if id(seen) not in denied]) for one in said)
-    return [one for one in kept if one]
-
-
-def _both_hold(known: Facts, one: Observation, other: Observation) -> bool:
-    return known.decided(one)[0] == known.decided(other)[0] == "supported"

@@ -37,6 +37,7 @@ from cxreason.text.matching import (
     Relation,
     Verdict,
     decide,
+    facts_of,
     partners,
 )
 from cxreason.text.matching import judge as relation_of
@@ -208,19 +209,9 @@ def _check(mode: str) -> None:
         raise ValueError(f"RadRScore mode {mode!r}: write paper, released or strict")
 
 
-@lru_cache(maxsize=4096)
-def facts_of(text: str) -> Facts:
-    """What a report or a reference says; the latest 4,096 are remembered, as each is asked about often.
-
-    >>> [fact.finding for fact in facts_of("There is edema.").observations]
-    ['edema']
-    """
-    return Facts(observe(text))
-
-
 def _tally(trace: str, reference: str, report: str, mode: RadRScoreMode) -> Tally:
     known_report, known_reference = facts_of(report), facts_of(reference)
-    model = Facts(observe(trace))
+    model = facts_of(trace)
     if mode == "released":
         said: Sequence[Statement] = statements(model.observations, collapse=False)
         expected = statements(known_reference.observations, collapse=False)

@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 from cxreason.evaluation.overlap import PER_REPORT, bleu4_parts
-from cxreason.evaluation.radrscore import facts_of
-from cxreason.text.matching import Facts, match
-from cxreason.text.observations import observe
+from cxreason.text.contradictions import without_contradictions
+from cxreason.text.matching import Facts, facts_of, match
 
 
 def observation_f1(hypothesis: str, reference: str) -> float | None:
@@ -25,11 +24,13 @@ def observation_f1(hypothesis: str, reference: str) -> float | None:
     known = facts_of(reference)
     if not known.statements:
         return None
-    said = Facts(observe(hypothesis))
+    said = facts_of(hypothesis)
     if not said.statements:
         return 0.0
-    precision = match(said, known) / len(said.statements)
-    recall = match(known, said) / len(known.statements)
+    kept = without_contradictions(said.statements, known)
+    meant = said if kept is said.statements else Facts.of(kept)
+    precision = match(meant, known) / len(said.statements)
+    recall = match(known, meant) / len(known.statements)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Literal
 
-from cxreason.text.observations import Observation
+from cxreason.text.observations import Observation, observe
 from cxreason.text.ontology import implies, kin
 from cxreason.text.statements import Statement, statements
 
@@ -126,6 +127,16 @@ class Facts:
         if not self._numbers:
             self._numbers = {id(seen): number for number, said in enumerate(self.statements) for seen in said}
         return self._numbers[id(fact)]
+
+
+@lru_cache(maxsize=4096)
+def facts_of(text: str) -> Facts:
+    """What a text says; the latest 4,096 are remembered, as each is asked about often.
+
+    >>> [fact.finding for fact in facts_of("There is edema.").observations]
+    ['edema']
+    """
+    return Facts(observe(text))
 
 
 def relation(claim: Observation, facts: Sequence[Observation] | Facts) -> Relation:
