@@ -129,6 +129,19 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
     assert "@import" not in page
 
 
+def test_pages_that_stages_left_are_linked_and_no_others(demo: Path) -> None:
+    def linked() -> set[str]:
+        tags = Tags((demo / "page.html").read_text(encoding="utf-8")).found
+        places = {attributes.get("href") or "#" for _, attributes in tags}
+        return {place for place in places if not place.startswith("#")}
+
+    assert linked() == set()
+    for stage in ("score", "mine"):
+        (demo / stage / "page.html").write_text("a page", encoding="utf-8")
+    write_page(demo)
+    assert linked() == {"score/page.html", "mine/page.html"}
+
+
 def test_the_page_names_its_own_script_as_the_only_one_allowed(page: str) -> None:
     import base64
     import hashlib

@@ -71,6 +71,7 @@ def write_page(folder: Path) -> Path:
             funnel=funnel(folder),
             seconds=stage_seconds(summary.get("seconds", {})),
             cases=_cases(folder, summary["models"], samples, predictions),
+            pages=_pages(folder),
             recipe=json.dumps(summary.get("recipe", {}), indent=2, ensure_ascii=False),
             of_reasoning=[metric for metric in shown(summary["models"]) if metric in OF_REASONING],
             metric_names=METRIC_NAMES,
@@ -82,6 +83,13 @@ def write_page(folder: Path) -> Path:
         ),
     )
     return page
+
+
+def _pages(folder: Path) -> dict[str, str]:
+    """Stage -> the page that it left, seen from this one."""
+    return {
+        stage: f"{stage}/page.html" for stage in ("score", "mine") if (folder / stage / "page.html").exists()
+    }
 
 
 def name_of(model: str) -> str:
