@@ -235,7 +235,11 @@ class ScoreRecipe(Recipe):
     """Settings of `cxreason score`: predictions -> scores with 95% intervals and a page."""
 
     predictions: tuple[Path, ...] = Field(min_length=1, description="run folders of `predict`")
-    samples: Path = Field(description="run folder of `mine`, or of `build` where no reasoning is scored")
+    samples: Path = Field(description="run folder of what was asked: of `mine`, or of `build`")
+    reasoning: Path | None = Field(
+        None,
+        description="run folder of `mine` that RadRScore is held against, where `samples` has no reasoning",
+    )
     probes: tuple[Path, ...] = Field(
         (), description="run folders of `probe`, whose faithfulness stands beside the scores of its model"
     )

@@ -1,7 +1,9 @@
 """Defects of published scorers, put back: each gives the right number here, or is refused aloud."""
 
+from dataclasses import replace
+
 import pytest
-from scored_runs import question, recipe, reply, summary
+from scored_runs import question, recipe, reply, summary, write
 
 from cxreason.answers.conversation import conversation
 from cxreason.errors import UserError
@@ -72,6 +74,20 @@ def test_a_report_that_says_everything_and_denies_it_is_worth_nothing(tmp_path):
     found = summary(asked)
     for metric in ("report_f1", "observation_f1"):
         assert (found[metric]["value"], found[metric]["num_flagged"]) == (0.0, 0), metric
+
+
+def test_what_mining_dropped_stays_in_the_accuracy(tmp_path):
+    samples = [question(number, report="There is edema.") for number in range(3)]
+    said = [reply(sample, "<think>Edema.</think><answer>A</answer>", mode="reasoning") for sample in samples]
+    mined = write(tmp_path / "mine", [replace(sample, reasoning="There is edema.") for sample in samples[:2]])
+    with pytest.raises(UserError, match="that of `mine`, which drops some, in `reasoning`"):
+        score(recipe(tmp_path / "a", samples[:2], said))
+    score(asked := recipe(tmp_path / "b", samples, said, reasoning=mined))
+    found = summary(asked, mode="reasoning")
+    assert (found["accuracy"]["n"], found["radrscore"]["n"], found["radrscore"]["value"]) == (3, 2, 1.0)
+    others = write(tmp_path / "others", [question(9, reasoning="There is edema.")])
+    with pytest.raises(UserError, match="no sample is in both"):
+        score(recipe(tmp_path / "c", samples, said, reasoning=others))
 
 
 def test_models_that_were_asked_other_questions_are_not_put_in_one_table(tmp_path):

@@ -7,7 +7,7 @@ models are then compared on different questions; both are ruled out here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cxreason.errors import UserError
@@ -16,6 +16,25 @@ from cxreason.records import Prediction, Sample, content_id
 from cxreason.runs import read, state_of
 
 NO_PREDICTION = "no prediction"
+
+
+def known_samples(recipe: ScoreRecipe) -> dict[str, Sample]:
+    """Id -> sample, with the reasoning that was mined for it where the recipe names where that is.
+
+    What mining dropped stays a question: it has no RadRScore, and counts in all else.
+    """
+    samples = {sample.id: sample for sample in read(recipe.samples, Sample)}
+    if recipe.reasoning is None:
+        return samples
+    num_found = 0
+    for mined in read(recipe.reasoning, Sample):
+        sample = samples.get(mined.id)
+        if sample is not None:
+            num_found += 1
+            samples[mined.id] = replace(sample, reasoning=mined.reasoning, evidence=mined.evidence)
+    if not num_found:
+        raise UserError(f"{recipe.reasoning}: was not mined from {recipe.samples}; no sample is in both.")
+    return samples
 
 
 @dataclass(frozen=True)
@@ -53,7 +72,10 @@ def read_asked(folder: Path, samples: Mapping[str, Sample], recipe: ScoreRecipe,
     answered: set[tuple[str, int]] = set()
     for one in predictions:
         if one.sample_id not in samples:
-            raise UserError(f"{folder}: predicts sample {one.sample_id}, which `samples` does not hold.")
+            raise UserError(
+                f"{folder}: predicts sample {one.sample_id}, which {recipe.samples} does not hold. "
+                "Name what was predicted in `samples`, and that of `mine`, which drops some, in `reasoning`."
+            )
         if (one.sample_id, one.repeat) in answered:
             raise UserError(f"{folder}: answers sample {one.sample_id} twice; give each draw its `repeat`.")
         answered.add((one.sample_id, one.repeat))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxreason.errors import UserError
-from cxreason.evaluation.asked import Asked, check_same_items, read_asked
+from cxreason.evaluation.asked import Asked, check_same_items, known_samples, read_asked
 from cxreason.evaluation.faithfulness import probe_rows, table
 from cxreason.evaluation.item_scores import consistency_rows, score_item
 from cxreason.evaluation.metrics import METRICS
@@ -45,7 +45,7 @@ def score(recipe: ScoreRecipe, *, limit: int | None = None, dry_run: bool = Fals
 
     Items that a judge failed on are owed: the same command asks again for them alone.
     """
-    samples = {sample.id: sample for sample in read(recipe.samples, Sample)}
+    samples = known_samples(recipe)
     if dry_run:
         num_predictions = sum(1 for folder in recipe.predictions for _ in read(folder, Prediction))
         return {"num_predictions": num_predictions, "metrics": METRICS}

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cxreason.evaluation.asked import known_samples
 from cxreason.evaluation.case_files import Column, Reply, choose_cases, write_cases
 from cxreason.evaluation.faithfulness import MEANINGS, PREFIX, WANTED
 from cxreason.evaluation.leaderboard import (
@@ -146,7 +147,7 @@ def _write_cases(recipe: ScoreRecipe, columns: Sequence[Column]) -> tuple[int, i
     asked: set[str] = set()
     for folder in recipe.predictions:
         asked.update(one.sample_id for one in read(folder, Prediction))
-    samples = [one for one in read(recipe.samples, Sample) if one.id in asked]
+    samples = [one for one in known_samples(recipe).values() if one.id in asked]
     shown = choose_cases(samples, recipe.most_cases)
     if not shown:
         return 0, len(samples)
