@@ -105,6 +105,11 @@ def test_a_recipe_of_another_verb_is_recognised_by_its_keys(tmp_path):
         load(GrpoRecipe, path)
 
 
+def test_a_split_that_there_is_not_is_told():
+    with pytest.raises(RecipeError, match=r"'splits.0' is 'tset'. Input should be 'train', 'validation' or"):
+        load(RECIPES["mine"], None, ["out=b", "samples=a", "splits=[tset]"])
+
+
 def test_one_value_where_a_list_is_wanted_is_told_how_to_write_it():
     with pytest.raises(RecipeError, match=r"'studies' is 'runs/a'. Write a list: studies=\[runs/a\]\."):
         load(RECIPES["build"], None, ["out=b", "studies=runs/a"])

@@ -116,7 +116,9 @@ class MineRecipe(Recipe):
     )
     llm: PoolSettings | None = Field(None, description="the model, with the keys of a pool of servers")
     filters: MineFilters = Field(MineFilters.model_validate({}), description="what keeps a chain out")
-    splits: tuple[str, ...] = Field(("train", "validation", "test"), description="splits to mine")
+    splits: tuple[Literal["train", "validation", "test"], ...] = Field(
+        ("train", "validation", "test"), min_length=1, description="splits to mine"
+    )
     workers: int | None = Field(
         None, ge=1, description="rules only: processes; null = one here, on Ray one for each of its cores"
     )
