@@ -1,6 +1,7 @@
 """Datasets as they are published -> samples in shards, with a card and an audit."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -224,6 +225,34 @@ def test_no_summary_stands_in_the_findings_that_it_sums_up(data, tmp_path):
     counts = build(recipe(data, tmp_path / "out", "summarization"))
     assert counts["samples"] > 150
     assert counts["audit"] == []
+
+
+def test_studies_without_their_images_are_left_out_and_the_card_counts_what_is_missing(data, tmp_path):
+    tree = shutil.copytree(data, tmp_path / "mimic")
+    images = sorted(tree.rglob("*.jpg"))
+    for image in images[: len(images) // 2]:
+        image.unlink()
+    counts = build(recipe(tree, tmp_path / "half", "view"))
+    missing = {"named": len(images), "there": len(images) - len(images) // 2}
+    assert counts["missing_images"] == {"mimic-cxr": missing}
+    assert counts["left_out"]["mimic-cxr"]["none of its images is there"] > NUM_STUDIES / 4
+    shown = [image for one in read(tmp_path / "half", Sample) for image in one.images]
+    assert shown
+    assert all((tmp_path / "half" / image).is_file() for image in shown)
+    gone = missing["named"] - missing["there"]
+    card = (tmp_path / "half" / "README.md").read_text()
+    assert f"- mimic-cxr: {gone:,} of {missing['named']:,}; those that are there are shown" in card
+
+
+def test_tables_alone_are_built_with_the_paths_that_images_should_have(data, tmp_path):
+    tree = shutil.copytree(data, tmp_path / "mimic", ignore=shutil.ignore_patterns("*.jpg"))
+    counts = build(recipe(tree, tmp_path / "bare", "view"))
+    whole = build(recipe(data, tmp_path / "whole", "view"))
+    assert counts["feeds"] == whole["feeds"]
+    assert counts["missing_images"]["mimic-cxr"]["there"] == 0
+    assert "built from the tables alone" in (tmp_path / "bare" / "README.md").read_text()
+    assert whole["missing_images"] == {}
+    assert "missing" not in (tmp_path / "whole" / "README.md").read_text()
 
 
 def test_a_matching_text_is_right_as_often_as_it_is_wrong(data, tmp_path):

@@ -25,6 +25,7 @@ def index(
         reports=np.array(fields["reports"], dtype=np.uint64),
         has_splits=has_splits,
         evaluation_only=evaluation_only,
+        gone=np.array(more["gone"]) if "gone" in more else None,
     )
 
 
@@ -36,6 +37,15 @@ def test_a_training_study_that_is_tested_elsewhere_is_left_out():
     nih = index("chestx-ray14", ("test", ["nih/1"]), ("train", ["nih/2"]))
     copy = index("slake", ("train", ["slake/1", "nih/1"]), ("train", ["slake/2", "nih/2"]))
     assert sides(nih, copy) == {"chestx-ray14": [TEST, TRAIN], "slake": [0, TRAIN]}
+
+
+def test_a_study_whose_images_are_not_there_is_asked_nowhere_and_is_a_test_for_the_others_all_the_same():
+    nih = index("chestx-ray14", ("test", ["nih/1"]), ("train", ["nih/2"]), gone=[True, False])
+    copy = index("slake", ("train", ["slake/1", "nih/1"]))
+    found = assign([nih, copy], {})
+    assert found["chestx-ray14"].side.tolist() == [0, TRAIN]
+    assert found["chestx-ray14"].reason.tolist() == [4, 0]
+    assert found["slake"].side.tolist() == [0]
 
 
 def test_a_dataset_without_splits_goes_where_its_images_are_tested():

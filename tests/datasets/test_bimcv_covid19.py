@@ -79,6 +79,12 @@ def test_a_session_in_two_tables_is_read_once_as_the_later_one_has_it(tree):
     assert len(studies) == 3
 
 
+def test_the_table_may_say_covid19(tree):
+    path = tree / "covid19_posi" / POSITIVE
+    path.rename(path.with_name("labels_covid19_posi.tsv"))
+    assert [study.id.split("/")[1] for study in bimcv_covid19.read(tree)] == ["S03047", "S03047", "S10000"]
+
+
 def test_one_of_the_two_parts_alone_and_ids_without_marks(tree):
     path = tree / "covid19_neg" / NEGATIVE
     path.write_text(path.read_text().replace("sub-", "").replace("ses-", ""))

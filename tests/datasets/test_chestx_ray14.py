@@ -98,6 +98,15 @@ def test_a_flat_folder_and_packed_tables_are_read_as_well(tmp_path):
     assert read_image(tmp_path / packed.images[0]).shape == (6, 8)
 
 
+def test_archives_beside_the_folders_and_small_copies_are_no_hindrance(tmp_path):
+    row = ("00000001_000.png", "Mass", 0, 1, 57, "M", *PERSON)
+    (tmp_path / "images_001.tar.gz").touch()
+    (tmp_path / "images.zip").touch()
+    write_picture(tmp_path / "images-224" / "images-224" / row[0])
+    (study,) = write(tmp_path, row)
+    assert study.images == ("images-224/images-224/00000001_000.png",)
+
+
 @pytest.mark.parametrize("name", ["train_val_list.txt", "test_list.txt", BOXES, TABLE])
 def test_a_missing_file_is_named(phantom_tree, tmp_path, name):
     tree = tmp_path / "tree"

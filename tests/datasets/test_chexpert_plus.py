@@ -129,7 +129,12 @@ def test_without_labels_of_chexbert_the_reports_are_read_without(tmp_path):
 
 def test_labels_are_taken_from_the_whole_report_with_null_as_not_mentioned(tmp_path):
     place = "train/patient00001/study1/view1_frontal.jpg"
-    labels = dict.fromkeys(CHEXPERT) | {"Edema": -1.0, "Fracture": 0.0, "Pneumonia": 1}
+    labels = dict.fromkeys(CHEXPERT) | {
+        "Cardiomegaly": float("nan"),
+        "Edema": -1.0,
+        "Fracture": 0.0,
+        "Pneumonia": 1,
+    }
     for part, values in (("report", labels), ("findings", dict.fromkeys(CHEXPERT, 1.0))):
         line = json.dumps({"path_to_image": place, **values})
         write_text(tmp_path / PLUS / "chexbert_labels" / f"{part}_fixed.json", f"{line}\n")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 
 from cxreason.datasets.contents import MOST_BYTES, contents
 from cxreason.records import Study, to_row
@@ -20,7 +21,11 @@ def test_rows_of_tables_and_lists_and_what_folders_hold_are_counted(tmp_path):
     for name in ("1.png", "2.png", ".hidden"):
         (tmp_path / "images" / name).touch()
     (tmp_path / "readme.md").touch()
+    (tmp_path / "images.tar.gz").touch()
+    with zipfile.ZipFile(tmp_path / "zipped.csv.zip", "w") as archive:
+        archive.writestr("zipped.csv", "name\n1\n2\n")
     assert contents(tmp_path) == {
+        "images.tar.gz": None,
         "images/": 2,
         "labels.csv": 2,
         "list.txt": 2,
@@ -28,6 +33,7 @@ def test_rows_of_tables_and_lists_and_what_folders_hold_are_counted(tmp_path):
         "rows.jsonl": 3,
         "table.parquet": 1,
         "train.json": 2,
+        "zipped.csv.zip": 2,
     }
 
 

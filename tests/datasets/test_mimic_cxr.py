@@ -201,7 +201,7 @@ def test_without_jpeg_images_the_dicom_files_are_taken(copy):
 )
 def test_what_is_missing_is_named(copy, missing, expected):
     gone = copy / missing
-    gone.rename(gone.with_name("elsewhere"))
+    gone.rename(copy.parent / "elsewhere")
     with pytest.raises(DatasetError, match=expected):
         list(mimic_cxr.read(copy))
 

@@ -95,6 +95,21 @@ def test_gold_images_end_in_dcm_and_their_regions_are_in_pixels(mimic, beside):
     assert (box.label, box.x1, box.y1, box.x2, box.y2) == ("left lung", 0.1, 0.1, 0.5, 0.5)
 
 
+def test_regions_that_were_not_found_have_no_box_and_the_second_table_of_facts_will_do(mimic, beside):
+    home = gold(beside) / "gold_dataset"
+    (whole,) = chest_imagenome.read(beside, mimic)
+    table = home / "gold_bbox_coordinate_annotations_1000images.csv"
+    table.write_text(table.read_text() + "d1-a.dcm,right lung,,,,,,,,\n")
+    facts = home / "gold_object_attribute_with_coordinates.txt"
+    facts.rename(home / "gold_attributes_relations_500pts_500studies1st.txt")
+    assert list(chest_imagenome.read(beside, mimic)) == [whole]
+    facts.write_text("image_id\tobject\nd1-a.dcm\tleft lung\n")
+    assert list(chest_imagenome.read(beside, mimic)) == [whole]
+    table.write_text(table.read_text() + "d1-a.dcm,spine,0,0,1,1,a,0,1,1\n")
+    with pytest.raises(DatasetError, match=r"expected numbers as original_x1.*; found a, 0, 1, 1"):
+        list(chest_imagenome.read(beside, mimic))
+
+
 def test_what_is_seen_in_one_region_is_there(mimic, beside):
     (study,) = chest_imagenome.read(gold(beside), mimic)
     assert study.labels == {"lung opacity": 1, "pneumothorax": 0}
@@ -156,6 +171,16 @@ def test_images_of_a_study_are_together_wherever_they_stand(mimic, beside):
 def test_every_column_that_is_not_about_the_image_is_a_finding_and_normal_is_no_finding(mimic, beside):
     first, _ = cxr_lt.read(challenge(beside), mimic)
     assert first.labels == {"edema": 0, "tortuous aorta": 1, "no finding": 0}
+
+
+def test_columns_of_other_things_than_labels_and_of_pandas_are_no_findings(mimic, beside):
+    header = ["Unnamed: 0", "dicom_id", "subject_id", "study_id", "img_path", "age", *HEADER[5:]]
+    rows = [(0, "d1-a", "10000032.0", "50000001.0", "a/b.jpg", 61, "0", "1.0", "")]
+    write_csv(beside / "cxr-lt-2024/train_labeled.csv", header, rows)
+    (study,) = cxr_lt.read(beside, mimic)
+    assert study.labels == {"edema": 0, "tortuous aorta": 1}
+    assert study.images == (image("10000032", "50000001", "d1-a"),)
+    assert study.id == "cxr-lt/2024/train_labeled/s50000001"
 
 
 def test_the_split_of_the_challenge_is_kept_beside_mimic_cxrs(mimic, beside):

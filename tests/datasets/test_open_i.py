@@ -12,7 +12,7 @@ from cxreason.datasets import DatasetError, open_i
 from cxreason.imaging.read import read_image
 from cxreason.phantom.study import phantom
 from cxreason.phantom.visit import DEEP
-from dataset_files import write_csv, write_text
+from dataset_files import write_csv, write_picture, write_text
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,53 @@ def test_the_split_of_r2gen_is_told_beside(tmp_path):
         ("test", ""),
         ("test", "test"),
     ]
+
+
+@pytest.mark.parametrize("place", ["NLMCXR_png", "", "png"])
+def test_images_lie_where_their_archive_was_unpacked(tmp_path, place):
+    write(tmp_path, 7, images=("IM-0001-1001",))
+    write_picture(tmp_path / place / "CXR7_IM-0001-1001.png")
+    (study,) = open_i.read(tmp_path)
+    assert (tmp_path / study.images[0]).is_file()
+
+
+def test_kaggles_copy_is_read_as_well(tmp_path):
+    home = tmp_path / "archive"
+    write_csv(
+        home / "indiana_reports.csv",
+        "uid,MeSH,Problems,image,indication,comparison,findings,impression",
+        (
+            7,
+            "Cardiomegaly/borderline;Spine/degenerative",
+            "Cardiomegaly",
+            "Chest PA",
+            "Cough",
+            "None.",
+            "Large\nheart.",
+            "XXXX.",
+        ),
+        (12, "normal", "normal", "Chest", "", "", "", "Normal."),
+    )
+    write_csv(
+        home / "indiana_projections.csv",
+        "uid,filename,projection",
+        (7, "7_IM-0001-2001.dcm.png", "Lateral"),
+        (7, "7_IM-0001-1001.dcm.png", "Frontal"),
+    )
+    write_picture(home / "images" / "images_normalized" / "7_IM-0001-1001.dcm.png")
+    assert open_i.find(tmp_path) == home
+    first, second = open_i.read(tmp_path)
+    place = "archive/images/images_normalized"
+    assert first.images == (f"{place}/7_IM-0001-1001.dcm.png", f"{place}/7_IM-0001-2001.dcm.png")
+    assert first.views == ("", "LATERAL")
+    assert (first.id, first.split, first.indication, first.findings, first.impression) == (
+        "open-i/CXR7", "test", "Cough", "Large heart.", "XXXX.",
+    )  # fmt: skip
+    assert first.labels == {"cardiomegaly": 1}
+    assert (second.images, second.labels, second.findings) == ((), {"no finding": 1}, "")
+    (home / "indiana_projections.csv").unlink()
+    with pytest.raises(DatasetError, match=r"expected indiana_projections\.csv"):
+        list(open_i.read(tmp_path))
 
 
 def test_what_is_not_as_published_is_named(phantom_tree, tmp_path):

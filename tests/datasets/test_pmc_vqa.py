@@ -121,12 +121,6 @@ def test_what_is_missing_is_named(tree):
         list(pmc_vqa.read(tree))
 
 
-def test_a_missing_folder_of_figures_is_named(tree):
-    (tree / "figures").rename(tree / "pictures")
-    with pytest.raises(DatasetError, match=r"expected figures/PMC10_F1\.jpg or .*pictures/"):
-        list(pmc_vqa.read(tree))
-
-
 def test_the_train_csv_of_another_dataset_is_not_taken_for_it(tmp_path):
     write_csv(tmp_path / "train.csv", "image_name,annotation", ("1.jpg", ""))
     assert pmc_vqa.find(tmp_path) is None

@@ -86,6 +86,16 @@ def test_the_pattern_of_chest_xrays(caption, told):
     assert roco.chest_xray(caption) is told
 
 
+def test_a_caption_of_several_lines_is_one(tree):
+    captions = tree / "data" / "train" / "radiology" / "captions.txt"
+    captions.write_text("ROCO_00003\t Chest X-ray\r\nof an\told\nman.\n")
+    with captions.open("ab") as file:
+        file.write(b"ROCO_00001\t CXR of his \x92aunt\x92.\n")
+    first, second = list(roco.read(tree))[:2]
+    assert first.narrative == "Chest X-ray of an old man."
+    assert second.narrative == "CXR of his \u2019aunt\u2019."
+
+
 def test_what_is_not_as_published_is_named(tree):
     captions = tree / "data" / "test" / "radiology" / "captions.txt"
     whole = captions.read_text()
@@ -93,6 +103,9 @@ def test_what_is_not_as_published_is_named(tree):
     with pytest.raises(
         DatasetError, match="expected a number, a tab and a caption; found 'ROCO_00005  Plain"
     ):
+        list(roco.read(tree))
+    captions.write_text("a caption without its figure\n")
+    with pytest.raises(DatasetError, match="expected a number, a tab and a caption; found 'a caption"):
         list(roco.read(tree))
     captions.unlink()
     with pytest.raises(

@@ -1,5 +1,7 @@
 """RSNA Pneumonia on a small tree in its layout, with each of its traps, and its real table where that is."""
 
+import zipfile
+
 import pytest
 
 from cxreason.datasets import DatasetError, rsna
@@ -39,6 +41,16 @@ def test_a_patient_is_one_study_with_all_its_boxes(tree):
     assert second.boxes[0].x2 == (264 + 213) / 1024
     assert second.boxes[1].x2 == 1.0  # 562 + 512 is beyond the border
     assert first.boxes == third.boxes == ()
+
+
+def test_tables_may_have_a_word_before_their_names_and_be_zipped(tree):
+    known = list(rsna.read(tree))
+    for name in (LABELS, CLASSES):
+        with zipfile.ZipFile(tree / f"kaggle_{name}.zip", "w") as archive:
+            archive.write(tree / name, f"kaggle_{name}")
+        (tree / name).unlink()
+    assert rsna.find(tree) == tree
+    assert list(rsna.read(tree)) == known
 
 
 def test_labels_say_pneumonia_and_whether_the_chest_is_normal(tree):

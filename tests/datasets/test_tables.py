@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cxreason.datasets.tables import (
     find_file,
     find_table,
     need,
-    need_images,
+    need_file,
     need_table,
     read_csv,
     read_json,
@@ -183,12 +184,64 @@ def test_a_table_that_cannot_be_read_is_not_taken_for_one(tmp_path):
     assert find_table(tmp_path, ("train.csv",), "label") is None
 
 
-def test_the_folder_of_images_is_known_by_the_first_of_them(tmp_path):
-    (tmp_path / "release" / "imgs" / "x[1]").mkdir(parents=True)
-    (tmp_path / "release" / "imgs" / "x[1]" / "a.png").touch()
-    assert need_images(tmp_path, "x[1]/a.png", "images", "imgs") == tmp_path / "release" / "imgs"
-    with pytest.raises(DatasetError, match=r"expected images/b\.png or imgs/b\.png .*found release/"):
-        need_images(tmp_path, "b.png", "images", "imgs")
+def zipped(path, name, content):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("__MACOSX/._" + name, b"")
+        archive.writestr(f"inner/{name}", content)
+
+
+def test_tables_are_read_out_of_archives_named_after_them(tmp_path):
+    zipped(tmp_path / "a.csv.zip", "a.csv", "x,y\n1,2\n")
+    path = find_file(tmp_path, "a.csv")
+    assert list(read_csv(path, "x")) == [{"x": "1", "y": "2"}]
+    assert read_table(path, "x", "y").to_pydict() == {"x": ["1"], "y": ["2"]}
+    zipped(tmp_path / "b.json.zip", "b.json", '{"k": 1}')
+    assert list(read_json(find_file(tmp_path, "b.json"))) == [("k", 1)]
+    (tmp_path / "a.csv").write_text("x,y\n3,4\n")
+    assert next(read_csv(find_file(tmp_path, "a.csv"), "x"))["x"] == "3"
+
+
+def test_an_archive_that_is_torn_or_holds_another_file_is_named(tmp_path):
+    zipped(tmp_path / "a.csv.zip", "b.csv", "x\n1\n")
+    with pytest.raises(DatasetError, match=r"a\.csv\.zip: expected a\.csv in it; found .*inner/b\.csv"):
+        list(read_csv(tmp_path / "a.csv.zip", "x"))
+    (tmp_path / "a.csv.zip").write_bytes(b"PK")
+    with pytest.raises(DatasetError, match=r"a\.csv\.zip: cannot be read"):
+        list(read_csv(tmp_path / "a.csv.zip", "x"))
+    with pytest.raises(DatasetError, match=r"a\.csv\.zip: cannot be read"):
+        read_table(tmp_path / "a.csv.zip", "x")
+
+
+def test_accents_of_windows_are_read_as_what_they_are(tmp_path):
+    (tmp_path / "a.csv").write_bytes("x\nS\xe3o Paulo \u2013 caf\xe9\n".encode("cp1252") + "é\n".encode())
+    assert [row["x"] for row in read_csv(tmp_path / "a.csv", "x")] == ["S\xe3o Paulo \u2013 caf\xe9", "é"]
+
+
+def test_folders_of_versions_of_physionet_do_not_count_as_a_step_down(tmp_path):
+    table = tmp_path / "mimic" / "mimic-cxr-jpg" / "2.1.0" / "a.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("x\n1\n")
+    assert find_file(tmp_path, "a.csv") == table
+    deep = tmp_path / "other" / "project" / "2.1.0" / "b.csv"
+    deep.parent.mkdir(parents=True)
+    deep.touch()
+    assert find_file(tmp_path, "b.csv") is None
+
+
+def test_archives_that_were_not_unpacked_are_named(tmp_path):
+    for name in ("images_01.tar.gz", "tables.zip", "readme.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        DatasetError, match=r"expected a\.csv .* Unpack images_01\.tar\.gz, tables\.zip first\."
+    ):
+        need_file(tmp_path, "a.csv")
+
+
+def test_lists_may_be_written_as_numpy_does_and_have_gaps():
+    assert encodings.literals("['C1' 'C2'\n 'C3']") == ("C1", "C2", "C3")
+    assert encodings.literals("['a', nan, '', ' ', 'nan, b', \"it's\"]") == ("a", "nan, b", "it's")
+    with pytest.raises(DatasetError, match="expected a list of texts"):
+        encodings.literals("['a', b]")
 
 
 def test_answers_keep_the_word_none_and_lose_the_letter_of_their_choice():

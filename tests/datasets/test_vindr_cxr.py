@@ -100,7 +100,10 @@ def test_short_names_are_written_out(known):
     ("spoil", "says"),
     [
         (lambda root: (root / "annotations/annotations_test.csv").unlink(), "annotations_test.csv"),
-        (lambda root: shutil.rmtree(root / "train"), r"train/.*\.dicom"),
+        (
+            lambda root: [shutil.rmtree(root / split) for split in ("train", "test")],
+            r"expected train/<image_id>\.dicom .*to learn their size; found none of them, and .*annotations/",
+        ),
         (
             lambda root: rename(root / "annotations/annotations_train.csv", "x_min", "left"),
             "expected a column x_min; found image_id, rad_id, class_name, left, y_min",

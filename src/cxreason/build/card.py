@@ -60,7 +60,7 @@ def card(
         *_sources(counts),
         "",
     ]
-    body += [*_left_out(counts), "", *_audit(report), "", *_files(files)]
+    body += [*_left_out(counts), "", *_images(counts), *_audit(report), "", *_files(files)]
     return "\n".join([*head, *body]) + "\n"
 
 
@@ -115,6 +115,23 @@ def _left_out(counts: dict[str, Any]) -> list[str]:
         told = "; ".join(f"{why}: {number:,}" for why, number in reasons.items())
         lines.append(f"- {name}: {told}")
     return lines
+
+
+def _images(counts: dict[str, Any]) -> list[str]:
+    """The datasets that name images which are not there; nothing where all have theirs."""
+    missing = counts["missing_images"]
+    if not missing:
+        return []
+    lines = ["## Images that are missing", ""]
+    for name, one in missing.items():
+        gone = f"{one['named'] - one['there']:,} of {one['named']:,}"
+        how = (
+            "those that are there are shown"
+            if one["there"]
+            else "built from the tables alone, paths as published"
+        )
+        lines.append(f"- {name}: {gone}; {how}")
+    return [*lines, ""]
 
 
 def _audit(report: dict[str, Any]) -> list[str]:

@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 def build_feeds(recipe: BuildRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
     """Write `samples/<split>-<dataset>-<shard>.parquet`, the card and the audit under `recipe.out`.
 
-    Returns the counts by dataset, task and split, which datasets of the recipe were not there, and why
-    studies were left out. Feeds of datasets that the folders do not hold are passed over, and listed.
+    Returns the counts by dataset, task and split, which datasets of the recipe were not there, why studies
+    were left out, and how many images are missing. Feeds of datasets that the folders do not hold are passed
+    over, and listed.
     """
     held, missing = _check(recipe)
     if dry_run:
@@ -58,11 +59,11 @@ def build_feeds(recipe: BuildRecipe, *, limit: int | None = None, dry_run: bool 
         if run.finished:
             return run.counts
         work = recipe.out / "work"
-        pieces, left_out = prepare(recipe, held, work, crew)
+        pieces, left_out, missing_images = prepare(recipe, held, work, crew)
         choices = _choose(pieces, work, limit, crew)
         written = _write(recipe, pieces, choices, work, crew)
         counts = _counts(recipe, held, choices, written)
-        counts |= {"left_out": left_out, "not_held": missing}
+        counts |= {"left_out": left_out, "missing_images": missing_images, "not_held": missing}
         hashes = {name: digest for one in written for name, digest in one["hashes"].items()}
         failures = write_card(recipe, counts, dict(sorted(hashes.items())), work, crew)
         shutil.rmtree(work)
@@ -91,17 +92,26 @@ def _check(recipe: BuildRecipe) -> tuple[list[str], list[str]]:
 
 def prepare(
     recipe: BuildRecipe, held: list[str], work: Path, crew: Crew
-) -> tuple[list[Piece], dict[str, dict[str, int]]]:
-    """Read every dataset and assign sides; the shards, and why studies of each dataset were left out."""
+) -> tuple[list[Piece], dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """Read every dataset and assign sides.
+
+    Returns the shards, why studies of each dataset were left out, and where images are missing how many are
+    named and how many are there. Where none is, the dataset is built from its tables alone.
+    """
     jobs = [Reading(name, recipe.folders, recipe.out, work, recipe.shard_studies) for name in held]
     (work / "studies").mkdir(parents=True, exist_ok=True)
     # All at once, since datasets differ so much in size that nobody should wait for the first of them.
     for _ in progress(crew.each(read_dataset, jobs, at_once=len(jobs)), "reading datasets", len(jobs)):
         pass
-    indexes, shards = [], {}
+    indexes, shards, missing_images = [], {}, {}
     for name in held:
         arrays = kept(index_file(work, name))
         shards[name] = arrays.pop("shards").tolist()
+        images = dict(zip(("named", "there"), arrays.pop("images").tolist(), strict=True))
+        if images["there"] < images["named"]:
+            missing_images[name] = images
+        if not images["there"]:
+            arrays["gone"][:] = False
         dataset = DATASETS[name]
         indexes.append(
             Index(
@@ -129,7 +139,7 @@ def prepare(
             if feeds[name]:
                 pieces.append(Piece(work, name, number, start, size, tuple(feeds[name]), recipe.seed))
             start += size
-    return pieces, {name: why for name, why in left_out.items() if why}
+    return pieces, {name: why for name, why in left_out.items() if why}, missing_images
 
 
 def _choose(pieces: list[Piece], work: Path, limit: int | None, crew: Crew) -> dict[int, dict[str, Any]]:

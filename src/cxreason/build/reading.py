@@ -21,6 +21,7 @@ from cxreason.audit.leaks import compared
 from cxreason.build.work import keep, without_collection
 from cxreason.columns import to_columns
 from cxreason.datasets import DATASETS, read
+from cxreason.datasets.images import Shelf, there
 from cxreason.records import Study, changed
 
 TRAIN, VALIDATION, TEST = 1, 2, 4
@@ -54,7 +55,7 @@ def read_dataset(job: Reading) -> str:
     if index_file(job.work, job.dataset).exists():
         return job.dataset
     index = _Index()
-    for number, shard in enumerate(_shards(_studies(job), job.shard_studies)):
+    for number, shard in enumerate(_shards(_studies(job, index), job.shard_studies)):
         for study in shard:
             index.add(study)
         index.shards.append(len(shard))
@@ -65,13 +66,20 @@ def read_dataset(job: Reading) -> str:
     return job.dataset
 
 
-def _studies(job: Reading) -> Iterator[Study]:
-    """The studies with their image paths as seen from the run folder."""
+def _studies(job: Reading, index: _Index) -> Iterator[Study]:
+    """The studies with those of their images that are there, as paths seen from the run folder.
+
+    One of which no image is there keeps them: who reads tables alone wants to know where they should be.
+    """
     folder = next(one for one in job.folders if DATASETS[job.dataset].find(one) is not None)
     start = Path(os.path.relpath(folder.resolve(), job.out.resolve())).as_posix()
-    for number, study in enumerate(read(job.dataset, job.folders)):
+    shelf = Shelf()
+    for number, whole in enumerate(read(job.dataset, job.folders)):
         if job.limit is not None and number >= job.limit:
             return
+        found = there(whole, folder, shelf)
+        index.look(whole, found)
+        study = found or whole
         images = tuple(image if image.startswith("/") else _joined(start, image) for image in study.images)
         yield changed(study, images=images)
 
@@ -101,6 +109,14 @@ class _Index:
         self._bits: list[int] = []
         self._own: list[int] = []
         self._reports: list[int] = []
+        self._gone: list[bool] = []
+        self._images = [0, 0]
+
+    def look(self, whole: Study, found: Study | None) -> None:
+        """Count the images of a study, and those of them that are there."""
+        self._gone.append(found is None)
+        self._images[0] += len(whole.images)
+        self._images[1] += len(found.images) if found else 0
 
     def add(self, study: Study) -> None:
         keys = study.keys
@@ -121,6 +137,8 @@ class _Index:
             "bits": np.array(self._bits, dtype=np.int8),
             "own": np.array(self._own, dtype=np.int8),
             "reports": np.array(self._reports, dtype=np.uint64),
+            "gone": np.array(self._gone, dtype=bool),
+            "images": np.array(self._images, dtype=np.int64),
         }
 
 

@@ -25,6 +25,7 @@ REASONS = {
     1: "own split says otherwise",
     2: "hangs with an evaluation study",
     3: "same report as an evaluation study",
+    4: "none of its images is there",
 }
 _ORDER = (TRAIN, VALIDATION, TEST)
 
@@ -40,6 +41,8 @@ class Index:
     own: np.ndarray
     reports: np.ndarray
     has_splits: bool
+    gone: np.ndarray | None = None
+    """Of which studies no image is there, where others have theirs."""
     evaluation_only: bool = False
 
 
@@ -87,6 +90,8 @@ def assign(
     reason[(own > 0) & (own != split) & ((own | split) > TRAIN)] = 1
     tested = np.unique(reports[(side != TRAIN) & (reason == 0) & (reports > 0)])
     reason[(side == TRAIN) & (reason == 0) & np.isin(reports, tested)] = 3
+    gone = [np.zeros(len(one.bits), bool) if one.gone is None else one.gone for one in indexes]
+    reason[(reason == 0) & np.concatenate(gone)] = 4
     side = np.where(reason > 0, 0, side).astype(np.int8)
     ends = np.cumsum(sizes)
     return {

@@ -32,7 +32,7 @@ TASKS = ("Report Generation",)
 EVALUATION_ONLY = False
 STANDS_ON = ()
 
-_LABELS = re.compile(r"labels_covid_?(?P<part>posi|123|neg)\w*\.tsv(?:\.gz)?", re.IGNORECASE)
+_LABELS = re.compile(r"labels_covid(?:19)?_?(?P<part>posi|123|neg)\w*\.tsv(?:\.gz)?", re.IGNORECASE)
 _RADIOGRAPH = re.compile(r".*_(?:cr|dx)\.png", re.IGNORECASE)
 _VIEW = re.compile(r"_vp-([a-z]+)", re.IGNORECASE)
 

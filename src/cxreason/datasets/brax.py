@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cxreason.datasets import encodings
-from cxreason.datasets.tables import find_file, need_file, prefix, read_gathered, whichever
+from cxreason.datasets.images import whichever
+from cxreason.datasets.tables import find_file, need_file, prefix, read_gathered
 from cxreason.records import Study
 
 NAME = "brax"

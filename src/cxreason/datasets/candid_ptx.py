@@ -21,15 +21,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cxreason.datasets import encodings
+from cxreason.datasets.images import images_folder
 from cxreason.datasets.siim_acr import SIZE, mask_boxes
 from cxreason.datasets.tables import (
     DatasetError,
     find_file,
     find_table,
     need_file,
-    need_images,
     need_table,
     read_csv,
+    read_header,
     relative,
 )
 from cxreason.records import Study
@@ -55,7 +56,6 @@ OTHERS = {
 }
 """Finding -> the names of its table."""
 IMAGE = ("SOPInstanceUID", "anon_SOPUID")
-REPORT = ("Report", "Reports", "report_text", "Report text", "radiology_report")
 RUNS = ("mask_rle", "EncodedPixels")
 _MARK = (IMAGE, "EncodedPixels", "filename")
 
@@ -73,7 +73,7 @@ def read(folder: Path) -> Iterator[Study]:
     masks: dict[str, list[str]] = defaultdict(list)
     owners: dict[str, list[str]] = defaultdict(list)
     reports: dict[str, str] = {}
-    for row in read_csv(table, IMAGE, "EncodedPixels", "filename", REPORT):
+    for row in read_csv(table, IMAGE, "EncodedPixels", "filename", _report(table)):
         image = row["SOPInstanceUID"]
         masks[image].append(row["EncodedPixels"])
         owners[image].append(row["filename"].partition("_")[0])
@@ -82,7 +82,7 @@ def read(folder: Path) -> Iterator[Study]:
         raise DatasetError(f"{table}: expected a row for each image; found none.")
     others = {finding: _masks(root, names) for finding, names in OTHERS.items()}
     patient_of = one_patient(owners.values())
-    images = need_images(root, next(iter(masks)), "dataset")
+    images = images_folder(root, masks, "dataset", "dicom")
     for image, encoded in masks.items():
         found = {"pneumothorax": mask_boxes(encoded, "pneumothorax", table)}
         for finding, (path, known) in others.items():
@@ -98,6 +98,11 @@ def read(folder: Path) -> Iterator[Study]:
             widths=(SIZE,),
             heights=(SIZE,),
         )
+
+
+def _report(table: Path) -> tuple[str, ...]:
+    """The column of the reports and how it is spelled: its name is not known for certain."""
+    return ("Report", *(name for name in read_header(table) if "report" in name.casefold()))
 
 
 def one_patient(owners: Iterable[Iterable[str]]) -> dict[str, str]:

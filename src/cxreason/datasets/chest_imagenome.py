@@ -16,6 +16,7 @@ Layout:   silver_dataset/scene_graph.zip or scene_graph/<dicom_id>_SceneGraph.js
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
 from collections import defaultdict
@@ -45,6 +46,7 @@ GOLD_FACTS = (
 )
 SILVER_SPLIT = "silver_dataset/splits/test.csv"
 AVOID = "silver_dataset/splits/images_to_avoid.csv"
+FACTS = ("patient_id", "study_id", "image_id", "label_name", ("context", "relation"))
 FINDING_KINDS = ("anatomicalfinding", "disease", "tubesandlines", "device")
 COURSES = {
     "improved": "improving",
@@ -89,9 +91,8 @@ def _gold(root: Path, home: Home) -> Iterator[Study]:
         boxes[_dicom(row["image_id"])].append(row)
     facts: dict[str, dict[str, int]] = defaultdict(dict)
     who: dict[str, tuple[str, str]] = {}
-    table = need_file(root, *GOLD_FACTS)
-    columns = ("patient_id", "study_id", "image_id", "label_name", ("context", "relation"))
-    for row in read_csv(table, *columns, optional=("categoryID",), delimiter="\t"):
+    table = _facts(root)
+    for row in read_csv(table, *FACTS, optional=("categoryID",), delimiter="\t"):
         if row.get("categoryID", FINDING_KINDS[0]).strip().lower() not in FINDING_KINDS:
             continue
         dicom = _dicom(row["image_id"])
@@ -103,9 +104,36 @@ def _gold(root: Path, home: Home) -> Iterator[Study]:
         subject, study = who[dicom]
         width, height = home.size(study, dicom)
         places = tuple(
-            _box(row["bbox_name"], [float(row[name]) for name in corners], width, height) for row in mine
+            _box(row["bbox_name"], pixels, width, height)
+            for row in mine
+            if (pixels := _corners(row, corners, path)) is not None
         )
         yield _study(home, "gold", (subject, study, dicom), places, facts[dicom], {}, own="test")
+
+
+def _facts(root: Path) -> Path:
+    """The table of what is said of each region: the first of the two that has it by study and label."""
+    for name in GOLD_FACTS:
+        with contextlib.suppress(DatasetError):
+            path = need_file(root, name)
+            next(read_csv(path, *FACTS, delimiter="\t"), None)
+            return path
+    path = need_file(root, *GOLD_FACTS)
+    next(read_csv(path, *FACTS, delimiter="\t"), None)  # says which column is missing
+    return path
+
+
+def _corners(row: dict[str, str], names: tuple[str, ...], path: Path) -> list[float] | None:
+    """The corners of a region; None where it was not found on the image."""
+    values = [encodings.text(row[name]) for name in names]
+    if not all(values):
+        return None
+    try:
+        return list(map(float, values))
+    except ValueError:
+        raise DatasetError(
+            f"{path}: expected numbers as {', '.join(names)}; found {', '.join(values)}."
+        ) from None
 
 
 def _silver(root: Path, home: Home, known: Iterable[str]) -> Iterator[Study]:

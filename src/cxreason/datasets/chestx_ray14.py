@@ -124,9 +124,12 @@ def _boxes(path: Path) -> dict[str, list[Box]]:
 
 
 def _images(root: Path, below: str) -> Callable[[str], str]:
-    """What gives the path of an image, whichever of the folders it was unpacked to."""
+    """What gives the path of an image, whichever of the folders it was unpacked to; smaller copies last."""
     home: dict[str, str] = {}
-    for place in sorted((*root.glob("images_*/images"), *root.glob("images"), *root.glob("images_*"))):
+    forms = ("images_*/images", "images", "images_*", "images*/images*", "images*")
+    for place in (place for form in forms for place in sorted(root.glob(form))):
+        if not place.is_dir():  # an archive that was not unpacked
+            continue
         name = place.relative_to(root).as_posix()
         home.update(
             (entry.name, name) for entry in os.scandir(place) if entry.is_file() and entry.name not in home

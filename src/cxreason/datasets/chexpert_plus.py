@@ -21,6 +21,7 @@ from typing import Any
 
 from cxreason.datasets import encodings
 from cxreason.datasets.chexpert import split_path
+from cxreason.datasets.images import whichever
 from cxreason.datasets.tables import (
     DatasetError,
     find_file,
@@ -30,7 +31,6 @@ from cxreason.datasets.tables import (
     read_gathered,
     read_json_lines,
     read_table,
-    whichever,
 )
 from cxreason.records import Study
 
@@ -157,7 +157,7 @@ def _labels(root: Path) -> Callable[[str], dict[str, int]]:
     alike: dict[tuple[int | None, ...], tuple[int | None, ...]] = {}  # few differ, and 187,711 are held
     for record in read_json_lines(path) if path else ():
         image, *values = need(record, path or root, IMAGE, *encodings.CHEXPERT)
-        row = tuple(None if value is None else int(value) for value in values)
+        row = tuple(None if value is None or value != value else int(value) for value in values)  # NaN
         known[_folder(image)] = alike.setdefault(row, row)
     names = [encodings.finding(name) for name in encodings.CHEXPERT]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cxreason.datasets.tables import DatasetError, read_header, read_json, read_lines
+from cxreason.datasets.tables import ARCHIVES, DatasetError, open_bytes, read_header, read_json, read_lines
 
 MOST_BYTES = {".csv": 2 << 30, ".gz": 256 << 20, ".json": 128 << 20, ".jsonl": 256 << 20, ".txt": 256 << 20}
+MOST_BYTES[".zip"] = MOST_BYTES[".gz"]
 """A file that is larger is not counted."""
 
 
@@ -31,12 +32,14 @@ def contents(place: Path) -> dict[str, int | None]:
             path = Path(entry)
             large = entry.stat().st_size > MOST_BYTES.get(path.suffix, entry.stat().st_size)
             found[entry.name] = None if large else _rows(path)
+        elif entry.name.endswith(ARCHIVES):
+            found[entry.name] = None
     return found
 
 
 def _rows(path: Path) -> int | None:
     """None where a file is not what its name says: whoever reads the dataset will be told."""
-    kind = path.suffixes[-2] if path.suffix == ".gz" and len(path.suffixes) > 1 else path.suffix
+    kind = Path(path.stem).suffix if path.suffix in (".gz", ".zip") else path.suffix
     try:
         if kind == ".parquet":
             import pyarrow.parquet as pq
@@ -58,7 +61,7 @@ def _rows_of_table(path: Path) -> int:
 
     names = [str(number) for number, _ in enumerate(read_header(path))]
     with pc.open_csv(
-        path,
+        path if path.suffix != ".zip" else open_bytes(path),
         read_options=pc.ReadOptions(column_names=names, skip_rows=1),
         parse_options=pc.ParseOptions(newlines_in_values=True),
         convert_options=pc.ConvertOptions(include_columns=names[:1], column_types={"0": pa.string()}),

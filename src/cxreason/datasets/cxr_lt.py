@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.datasets import encodings
-from cxreason.datasets.mimic_home import Home, own_split
-from cxreason.datasets.tables import DatasetError, candidates, open_text, read_csv, read_table, visible
+from cxreason.datasets.mimic_home import Home, number, own_split
+from cxreason.datasets.tables import DatasetError, candidates, read_csv, read_header, read_table, visible
 from cxreason.records import Study
 
 NAME = "cxr-lt"
@@ -34,8 +34,9 @@ EVALUATION_ONLY = True
 STANDS_ON = ("mimic-cxr",)
 
 YEARS = ("2023", "2024")
+LABELS = ("0", "1", "-1", "0.0", "1.0", "-1.0")
 KEYS = ("dicom_id", "subject_id", "study_id")
-# What else stands in its tables; every other column is a finding.
+# What else stands in its tables; every other column of 0 and 1 is a finding.
 ABOUT_IMAGES = {
     *KEYS,
     "path",
@@ -73,7 +74,7 @@ def read(folder: Path, mimic: Path) -> Iterator[Study]:
         )
     home = Home(folder, mimic)
     for year, path in tables:
-        names = [name for name in _header(path) if name.casefold() not in ABOUT_IMAGES]
+        names = _findings(path)
         table = read_table(path, *KEYS, *names).sort_by(
             [(key, "ascending") for key in ("subject_id", "study_id")]
         )
@@ -85,7 +86,7 @@ def read(folder: Path, mimic: Path) -> Iterator[Study]:
                 key=lambda one: (encodings.view_rank(one[0]), one[1]),
             )
             yield Study(
-                id=f"{NAME}/{year}/{path.name.partition('.')[0]}/s{study.removeprefix('s')}",
+                id=f"{NAME}/{year}/{path.name.partition('.')[0]}/s{number(study, 's')}",
                 dataset=NAME,
                 images=tuple(home.image(subject, study, dicom) for _, dicom, _ in images),
                 views=tuple(view for view, *_ in images),
@@ -110,14 +111,19 @@ def _tables(folder: Path, year: str) -> list[Path]:
 
 def _labelled(path: Path) -> bool:
     """Whether a table has findings, and anything under them: test tables come without as well."""
-    header = _header(path)
-    names = [name for name in header if name.casefold() not in ABOUT_IMAGES]
-    if not names or not set(KEYS) <= {name.casefold() for name in header}:
+    if not set(KEYS) <= {name.casefold() for name in read_header(path)}:
         return False
     first: dict[str, Any] = next(read_csv(path, *KEYS), {})
-    return any(first.get(name, "").strip() for name in names)
+    return any(first[name].strip() for name in _findings(path))
 
 
-def _header(path: Path) -> list[str]:
-    with open_text(path) as file:
-        return [name.strip() for name in file.readline().split(",")]
+def _findings(path: Path) -> list[str]:
+    """The columns of findings: those where the first row has a label or nothing, and no path or age."""
+    first: dict[str, Any] = next(read_csv(path, *KEYS), {})
+    return [
+        name
+        for name, value in first.items()
+        if name.casefold() not in ABOUT_IMAGES
+        and not name.startswith("Unnamed")
+        and value.strip() in ("", *LABELS)
+    ]

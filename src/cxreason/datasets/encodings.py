@@ -79,6 +79,9 @@ _FINDINGS = {
     "pulmonary edema": "edema",
     "pulmonary fibrosis": "fibrosis",
 }
+_NOTHING = re.compile(r"(?<=[\[\s,])nan(?=\s*[\],])")
+_APART = re.compile(r"(?<=[^\[,\s])(['\"])\s+(['\"])(?=[^\],\s])")
+"""Texts of a list without a comma between them, which Python would join to one."""
 _VALUES = {"1": 1, "1.0": 1, "0": 0, "0.0": 0, "-1": -1, "-1.0": -1}
 
 
@@ -173,15 +176,15 @@ def labels(row: Mapping[str, str], names: Iterable[str], path: Path) -> dict[str
 
 
 def literals(value: Any) -> tuple[str, ...]:
-    """The texts of a list that is written as Python writes it; empty where there is none.
+    """The texts of a list that is written as Python or as numpy writes it; empty where there is none.
 
-    >>> literals("['cardiomegaly', ' pneumonia', '']"), literals("nan")
-    (('cardiomegaly', 'pneumonia'), ())
+    >>> literals("['cardiomegaly', ' pneumonia', '', nan]"), literals("nan"), literals("['C1' 'C2']")
+    (('cardiomegaly', 'pneumonia'), (), ('C1', 'C2'))
     """
     if not text(value) or (isinstance(value, float) and math.isnan(value)):
         return ()
     try:
-        listed = ast.literal_eval(str(value))
+        listed = ast.literal_eval(_NOTHING.sub("None", _APART.sub(r"\1, \2", str(value))))
     except (ValueError, SyntaxError):
         raise DatasetError(f"expected a list of texts as in ['a', 'b']; found {value!r:.80}.") from None
     return tuple(words for words in (text(one) for one in listed) if words)

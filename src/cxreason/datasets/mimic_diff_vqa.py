@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.datasets import encodings
-from cxreason.datasets.mimic_home import Home, own_split
+from cxreason.datasets.mimic_home import Home, number, own_split
 from cxreason.datasets.tables import DatasetError, find_file, need_file, read_csv, read_table
 from cxreason.records import Question, Study
 
@@ -35,6 +35,7 @@ EVALUATION_ONLY = False
 STANDS_ON = ("mimic-cxr",)
 
 QUESTIONS, STUDIES = "mimic_pair_questions.csv", "mimic_all.csv"
+_KEYS = (("subject_id", "p"), ("study_id", "s"), ("ref_id", "s"))
 TYPES = ("abnormality", "presence", "view", "location", "level", "type", "difference")
 
 
@@ -56,7 +57,7 @@ def read(folder: Path, mimic: Path) -> Iterator[Study]:
     order = [(name, "ascending") for name in ("subject_id", "study_id", "ref_id", "line")]
     rows = (row for batch in table.sort_by(order).to_batches(max_chunksize=4096) for row in batch.to_pylist())
     for (subject, study, reference), mine in groupby(
-        rows, lambda row: tuple(_number(row[name]) for name in ("subject_id", "study_id", "ref_id"))
+        rows, lambda row: tuple(number(row[name], letter) for name, letter in _KEYS)
     ):
         pair = f"{NAME}/s{study}" + (f"/s{reference}" if reference else "")
         mine = list(mine)
@@ -100,18 +101,13 @@ def _studies(path: Path) -> dict[str, dict[str, Any]]:
         values = tuple(row[name] for name in encodings.CHEXPERT)
         if values not in shared:
             shared[values] = encodings.labels(row, encodings.CHEXPERT, path)
-        known[_number(row["study_id"])] = {
+        known[number(row["study_id"], "s")] = {
             "dicom": row["dicom_id"].strip(),
             "view": encodings.view(row["view"]),
             "labels": shared[values],
-            "order": f"{_number(row['study_order']):0>4} {row['study_date'].strip()}",
+            "order": f"{number(row['study_order'], ''):0>4} {row['study_date'].strip()}",
         }
     return known
-
-
-def _number(written: str) -> str:
-    """A number as it is written without a point: pandas writes 50414267.0 where a column has gaps."""
-    return written.strip().removesuffix(".0").removeprefix("s")
 
 
 def _question(row: dict[str, str], path: Path) -> Question:

@@ -40,7 +40,7 @@ class Home:
 
     def who(self, subject: str, study: str) -> dict[str, Any]:
         """Patient, split and keys of a study, as `Study` has them; numbers with or without their letters."""
-        subject, study = _number(subject, "p"), _number(study, "s")
+        subject, study = number(subject, "p"), number(study, "s")
         return {
             "patient_id": f"p{subject}",
             "split": mimic_cxr.split_among(self._splits, subject, self._mimic),
@@ -49,7 +49,7 @@ class Home:
 
     def image(self, subject: str, study: str, dicom: str) -> str:
         """An image, relative to the folder of the derived dataset."""
-        subject, study = _number(subject, "p"), _number(study, "s")
+        subject, study = number(subject, "p"), number(study, "s")
         if self._place is None:
             base, ending = mimic_cxr.image_place(self._mimic, self._root, subject, study, dicom)
             self._place = relative(base / "files", self._folder).removesuffix("files"), ending
@@ -58,7 +58,7 @@ class Home:
 
     def images(self, subject: str, study: str) -> dict[str, Any]:
         """All images of a study with their views and sizes, in the order in which they are shown."""
-        shown = sorted(self._shown.get(_number(study, "s"), ()), key=lambda one: encodings.view_rank(one[1]))
+        shown = sorted(self._shown.get(number(study, "s"), ()), key=lambda one: encodings.view_rank(one[1]))
         return {
             "images": tuple(self.image(subject, study, dicom) for dicom, *_ in shown),
             "views": tuple(view for _, view, *_ in shown),
@@ -68,7 +68,7 @@ class Home:
 
     def size(self, study: str, dicom: str) -> tuple[int, int]:
         """Width and height of an image in pixels."""
-        for name, _, width, height in self._shown.get(_number(study, "s"), ()):
+        for name, _, width, height in self._shown.get(number(study, "s"), ()):
             if name == dicom:
                 return width, height
         raise DatasetError(
@@ -77,9 +77,7 @@ class Home:
 
     def view(self, study: str, dicom: str) -> str:
         """The view of an image; empty where MIMIC-CXR does not know it."""
-        return next(
-            (view for name, view, *_ in self._shown.get(_number(study, "s"), ()) if name == dicom), ""
-        )
+        return next((view for name, view, *_ in self._shown.get(number(study, "s"), ()) if name == dicom), "")
 
     @cached_property
     def _shown(self) -> dict[str, list[tuple[str, str, int, int]]]:
@@ -95,14 +93,19 @@ class Home:
 
     def _sections(self, subject: str, study: str) -> dict[str, Any]:
         """The sections of its report, as `Study` has them."""
-        subject, study = _number(subject, "p"), _number(study, "s")
+        subject, study = number(subject, "p"), number(study, "s")
         if self._report is None:
             self._report = mimic_cxr.report_reader(self._mimic, subject, study)
         return mimic_cxr.sections_of(self._report(subject, study))
 
 
-def _number(name: str, letter: str) -> str:
-    return str(name).strip().removeprefix(letter)
+def number(name: Any, letter: str) -> str:
+    """A number without its letter and without the point that pandas writes where a column has gaps.
+
+    >>> number("s50414267", "s"), number("50414267.0", "s")
+    ('50414267', '50414267')
+    """
+    return str(name).strip().removeprefix(letter).removesuffix(".0")
 
 
 def own_split(name: str, path: Path) -> str:

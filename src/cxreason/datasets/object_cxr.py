@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cxreason.datasets import encodings
+from cxreason.datasets.images import Shelf, images_folder
 from cxreason.datasets.tables import (
     DatasetError,
     find_table,
-    need_images,
+    listing,
     need_table,
     read_csv,
     relative,
@@ -51,25 +52,37 @@ def find(folder: Path) -> Path | None:
 
 
 def read(folder: Path) -> Iterator[Study]:
-    """One study for each image, in the order of the tables; the images for testing where a table has them."""
+    """One study for each image, in the order of the tables; the images for testing where a table has them.
+
+    DatasetError where no image with an object is there to learn its size.
+    """
     root = need_table(folder, ("train.csv",), *_MARK).parent
+    boxed, measured = 0, 0
     for part, split in SPLITS.items():
         name = f"{part}.csv"
         table = find_table(root, (name,), *_MARK) if part == "test" else need_table(root, (name,), *_MARK)
-        if table is not None:
-            yield from _split(folder, root, table, part, split)
+        for study in _split(folder, root, table, part, split) if table is not None else ():
+            boxed, measured = boxed + study.labels[FINDING], measured + bool(study.widths)
+            yield study
+    if boxed and not measured:
+        raise DatasetError(
+            f"{root}: expected train/<image_name> and so on, of {boxed:,} images with foreign objects, to "
+            f"learn their size; found none of them, and {listing(root)}."
+        )
 
 
 def _split(folder: Path, root: Path, table: Path, part: str, split: str) -> Iterator[Study]:
-    images = None
+    """The studies of a part. The boxes of an image that is not there are left out."""
+    images = images_folder(root, (Path(row["image_name"]).name for row in read_csv(table, *_MARK)), part)
+    shelf = Shelf()
     for row in read_csv(table, *_MARK):
         name = Path(row["image_name"]).name
-        images = images or need_images(root, name, part)
         try:
             drawn = shapes(row["annotation"])
         except ValueError as error:
             raise DatasetError(f"{table}: {name}: {error}.") from None
-        width, height = image_size(images / name) if drawn else (0, 0)
+        path = shelf.named(f"{images}/{name}") if drawn else ""
+        width, height = image_size(path) if path else (0, 0)
         yield Study(
             id=f"{NAME}/{Path(name).stem}",
             dataset=NAME,
@@ -77,9 +90,11 @@ def _split(folder: Path, root: Path, table: Path, part: str, split: str) -> Iter
             images=(relative(images / name, folder),),
             split=split,
             labels={FINDING: int(bool(drawn))},
-            boxes=tuple(Box(FINDING, *tidy(from_image_pixels(box, width, height))[0]) for box in drawn),
-            widths=(width,) if drawn else (),
-            heights=(height,) if drawn else (),
+            boxes=tuple(Box(FINDING, *tidy(from_image_pixels(box, width, height))[0]) for box in drawn)
+            if path
+            else (),
+            widths=(width,) if path else (),
+            heights=(height,) if path else (),
         )
 
 

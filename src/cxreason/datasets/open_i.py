@@ -10,17 +10,21 @@ Layout:   ecgen-radiology/<n>.xml and images/CXR<n>_1_IM-....png, as NLMCXR_repo
           unpack; the url in a report ends in .jpg. Views are in no report: they are taken from
           nlmcxr_tsne_pa.csv (imageid, tsne-view) and nlmcxr_dicom_metadata.csv (imageid, View Position;
           noisy) where these lie beside. The split of R2Gen and ReXrank (annotation.json) is `own_split` where
-          it is there. Rad-ReStruct asks about the same images.
+          it is there. Rad-ReStruct asks about the same images. Kaggle's copy is read as well:
+          indiana_reports.csv, indiana_projections.csv (uid, filename, Frontal or Lateral) and
+          images/images_normalized/1_IM-0001-4001.dcm.png, without what it leaves out (104 reports).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
 
 from cxreason.datasets import encodings
+from cxreason.datasets.images import whichever
 from cxreason.datasets.tables import (
     DatasetError,
     candidates,
@@ -28,6 +32,7 @@ from cxreason.datasets.tables import (
     find_table,
     listing,
     need,
+    need_table,
     prefix,
     read_csv,
     read_json,
@@ -47,20 +52,36 @@ STANDS_ON = ()
 
 REPORTS = "ecgen-radiology"
 SECTIONS = ("COMPARISON", "INDICATION", "FINDINGS", "IMPRESSION")
+PLACES = ("images", "NLMCXR_png", "png", ".")
+"""Where the images may lie beside the reports: their archive has no folder in it."""
+COPY = "indiana_reports.csv"
+COPY_COLUMNS = ("uid", "MeSH", "indication", "comparison", "findings", "impression")
+COPY_IMAGES = "indiana_projections.csv"
+COPY_PLACES = ("images/images_normalized", "images_normalized", "images", ".")
 VIEWS = (("tsne-view", ("nlmcxr_tsne_pa.csv",)), ("View Position", ("nlmcxr_dicom_metadata.csv",)))
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def find(folder: Path) -> Path | None:
-    """The folder above the reports."""
+    """The folder above the reports, or that of Kaggle's copy."""
+    if (root := _root(folder)) is not None:
+        return root
+    table = find_table(folder, (COPY,), *COPY_COLUMNS)
+    return table and table.parent
+
+
+def _root(folder: Path) -> Path | None:
     found = (reports for reports in candidates(folder, REPORTS) if any(visible(reports.glob("*.xml"))))
     return next((reports.parent for reports in found), None)
 
 
 def read(folder: Path) -> Iterator[Study]:
     """One study for each report in the order of their numbers. All are "test": nothing is trained on them."""
-    root = find(folder)
+    root = _root(folder)
     if root is None:
+        if find_file(folder, COPY):
+            yield from _copied(folder, need_table(folder, (COPY,), *COPY_COLUMNS))
+            return
         packed = find_file(folder, "NLMCXR_reports.tgz")
         mend = f" Unpack {packed.name}." if packed else ""
         raise DatasetError(
@@ -69,7 +90,8 @@ def read(folder: Path) -> Iterator[Study]:
         )
     view_of = _views(root)
     own_split = _splits(root)
-    home = f"{prefix(root, folder)}images"
+    below = prefix(root, folder)
+    path_of = whichever(folder, *(lambda row, place=place: f"{below}{place}/{row['id']}" for place in PLACES))
     for path in sorted(visible((root / REPORTS).glob("*.xml")), key=lambda path: (len(path.stem), path.stem)):
         report = _parse(path)
         uid = report.find("uId")
@@ -93,7 +115,7 @@ def read(folder: Path) -> Iterator[Study]:
             id=f"{NAME}/{number}",
             dataset=NAME,
             patient_id=number,
-            images=tuple(f"{home}/{image}.png" for image in images),
+            images=tuple(path_of({"id": f"{image}.png"}) for image in images),
             views=tuple(view_of(image) for image in images),
             split="test",
             own_split=own_split.get(number, ""),
@@ -102,6 +124,36 @@ def read(folder: Path) -> Iterator[Study]:
             indication=texts["INDICATION"],
             findings=texts["FINDINGS"],
             impression=texts["IMPRESSION"],
+        )
+
+
+def _copied(folder: Path, table: Path) -> Iterator[Study]:
+    """The studies of Kaggle's copy. Of a frontal image it does not say whether it is PA or AP."""
+    below, own_split = prefix(table.parent, folder), _splits(table.parent)
+    path_of = whichever(
+        folder, *(lambda row, place=place: f"{below}{place}/{row['filename']}" for place in COPY_PLACES)
+    )
+    images: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    shown = need_table(table.parent, (COPY_IMAGES,), "uid", "filename", "projection")
+    for row in read_csv(shown, "uid", "filename", "projection"):
+        lateral = row["projection"].strip().casefold() == "lateral"
+        images[row["uid"].strip()].append(("LATERAL" if lateral else "", path_of(row)))
+    for row in read_csv(table, *COPY_COLUMNS):
+        number = f"CXR{row['uid'].strip()}"
+        mine = sorted(images[row["uid"].strip()], key=lambda one: one[0])  # frontal first
+        yield Study(
+            id=f"{NAME}/{number}",
+            dataset=NAME,
+            patient_id=number,
+            images=tuple(path for _, path in mine),
+            views=tuple(view for view, _ in mine),
+            split="test",
+            own_split=own_split.get(number, ""),
+            labels=dict.fromkeys(findings(row["MeSH"].split(";")), 1),
+            indication=encodings.text(row["indication"]),
+            comparison=encodings.text(row["comparison"]),
+            findings=encodings.text(row["findings"]),
+            impression=encodings.text(row["impression"]),
         )
 
 

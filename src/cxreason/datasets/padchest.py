@@ -21,7 +21,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from cxreason.datasets import encodings
-from cxreason.datasets.tables import find_file, need_file, prefix, read_gathered, whichever
+from cxreason.datasets.images import whichever
+from cxreason.datasets.tables import find_file, need_file, prefix, read_gathered
 from cxreason.records import Study
 
 NAME = "padchest"

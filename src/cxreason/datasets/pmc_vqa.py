@@ -21,7 +21,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cxreason.datasets import encodings
-from cxreason.datasets.tables import Column, find_table, need_images, need_table, read_csv, relative
+from cxreason.datasets.images import images_folder
+from cxreason.datasets.tables import Column, find_table, need_table, read_csv, relative
 from cxreason.records import Question, Study
 
 NAME = "pmc-vqa"
@@ -64,7 +65,6 @@ def read(folder: Path) -> Iterator[Study]:
     """One study for each figure with its questions, train then test, in the order of the tables."""
     root = need_table(folder, (*SECOND["train"], *FIRST["train"]), *_COLUMNS).parent
     version = SECOND if find_table(root, SECOND["train"], *_COLUMNS) else FIRST
-    images = None
     for split, names in version.items():
         by_figure: dict[str, list[Question]] = {}
         table = need_table(root, names, *_COLUMNS)
@@ -72,8 +72,8 @@ def read(folder: Path) -> Iterator[Study]:
             asked = question(row) if is_chest_x_ray(row) else None
             if asked is not None:
                 by_figure.setdefault(Path(row["Figure_path"].strip()).name, []).append(asked)
+        images = images_folder(root, by_figure, *_PLACES)
         for figure, questions in by_figure.items():
-            images = images or need_images(root, figure, *_PLACES)
             article = figure.partition("_")[0]
             yield Study(
                 id=f"{NAME}/{Path(figure).stem}",

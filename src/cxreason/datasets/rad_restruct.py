@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.datasets import encodings
+from cxreason.datasets.images import images_folder
 from cxreason.datasets.tables import (
     DatasetError,
     find_file,
     listing,
     need,
     need_file,
-    need_images,
     read_json,
     relative,
     visible,
@@ -59,7 +59,8 @@ def read(folder: Path) -> Iterator[Study]:
     mapping = need_file(folder, *_MAPPINGS)
     root = mapping.parent
     names = {str(report): tuple(images) for report, images in read_json(mapping)}
-    images = None
+    every = (f"{name}.png" for images in names.values() for name in images)
+    images = images_folder(root, every, "images", "images/images")
     for part, split in PARTS.items():
         asked = root / f"{part}_qa_pairs"
         files = sorted(visible(asked.glob("*.json")), key=lambda file: (len(file.stem), file.stem))
@@ -69,7 +70,6 @@ def read(folder: Path) -> Iterator[Study]:
             shown = names.get(file.stem)
             if not shown:
                 raise DatasetError(f"{mapping}: expected the images of report {file.stem!r}; found none.")
-            images = images or need_images(root, f"{shown[0]}.png", "images")
             patient = shown[0].partition("_")[0]
             yield Study(
                 id=f"{NAME}/{file.stem}",

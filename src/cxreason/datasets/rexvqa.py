@@ -20,10 +20,10 @@ from typing import Any
 from cxreason.datasets import encodings
 from cxreason.datasets.tables import (
     DatasetError,
+    candidates,
     find_file,
     need,
     need_file,
-    need_images,
     read_json,
     relative,
 )
@@ -40,12 +40,13 @@ STANDS_ON = ("rexgradient",)
 
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 LETTERS = "ABCDEFGH"
-_KEYS = ("study_id", "question", "options", "correct_answer", "ImagePath", "PatientID")
+FILES = tuple(f"metadata/{part}_vqa_data.json" for part in SPLITS)
+_KEYS = ("study_id", "question", "options", "correct_answer", "ImagePath")
 
 
 def find(folder: Path) -> Path | None:
     """The folder above `metadata`."""
-    file = find_file(folder, "metadata/train_vqa_data.json", "metadata/test_vqa_data.json")
+    file = find_file(folder, *FILES)
     return file and file.parents[1]
 
 
@@ -54,23 +55,24 @@ def read(folder: Path, rexgradient: Path) -> Iterator[Study]:
 
     Questions of a study usually stand together, and to gather the others would take the memory of all.
     """
-    root = need_file(folder, "metadata/train_vqa_data.json", "metadata/test_vqa_data.json").parents[1]
-    images: Path | None = None
+    root = need_file(folder, *FILES).parents[1]
+    images = _images(root, rexgradient)
     runs: dict[str, int] = {}
-    for part, split in SPLITS.items():
-        file = need_file(root, f"metadata/{part}_vqa_data.json")
+    for name, split in zip(FILES, SPLITS.values(), strict=True):
+        file = find_file(root, name)
+        if file is None:  # who only evaluates fetches the test part alone
+            continue
         records = ((key, _checked(record, file)) for key, record in read_json(file))
         for study, asked in itertools.groupby(records, key=lambda item: str(item[1]["study_id"])):
             run = list(asked)
             first = run[0][1]
             paths = [_inside(path, file) for path in first["ImagePath"]]
-            if images is None:
-                images = _images(root, rexgradient, paths[0])
+            patient = str(first.get("PatientID") or paths[0].split("/")[1])
             runs[study] = runs.get(study, 0) + 1
             yield Study(
                 id=f"{NAME}/{study}" if runs[study] == 1 else f"{NAME}/{study}-{runs[study]}",
                 dataset=NAME,
-                patient_id=str(first["PatientID"]),
+                patient_id=patient,
                 images=tuple(relative(images / path, folder) for path in paths),
                 views=tuple(map(encodings.view, first.get("ImageViewPosition") or ())),
                 split=split,
@@ -82,7 +84,7 @@ def read(folder: Path, rexgradient: Path) -> Iterator[Study]:
                 age=encodings.age(first.get("PatientAge", "")),
                 order=encodings.text(first.get("StudyDate", "")),
                 questions=tuple(question(key, record, file) for key, record in run),
-                groups=(f"{STANDS_ON[0]}/{first['PatientID']}",),
+                groups=(f"{STANDS_ON[0]}/{patient}",),
             )
 
 
@@ -94,9 +96,9 @@ def question(key: str, record: dict[str, Any], file: Path) -> Question:
     >>> made.answers, made.options
     (('Right',), ('Left', 'Right'))
     """
-    options = tuple(
-        encodings.choice(option, letter) for letter, option in zip(LETTERS, record["options"], strict=False)
-    )
+    listed = record["options"]
+    listed = listed.values() if isinstance(listed, dict) else listed
+    options = tuple(encodings.choice(option, letter) for letter, option in zip(LETTERS, listed, strict=False))
     letter = encodings.answer(record["correct_answer"])[:1].upper()
     if not letter or letter not in LETTERS[: len(options)]:
         raise DatasetError(
@@ -133,7 +135,9 @@ def _inside(path: str, file: Path) -> str:
     return mark + rest
 
 
-def _images(root: Path, rexgradient: Path, first: str) -> Path:
+def _images(root: Path, rexgradient: Path) -> Path:
     """The folder in which deid_png lies: here, or that of ReXGradient."""
-    place = find_file(root, first)
-    return place.parents[len(Path(first).parts) - 1] if place else need_images(rexgradient, first, ".")
+    for folder in (root, rexgradient):
+        for place in candidates(folder, "deid_png"):
+            return place.parent
+    return root

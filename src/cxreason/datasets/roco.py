@@ -6,11 +6,11 @@ Labels:   none; the keywords and UMLS concepts of the captions are not read.
 Access:   open; captions on GitHub, images from PubMed Central by the fetch script, each under its article's
           licence.
 Citation: Pelka et al. 2018, https://doi.org/10.1007/978-3-030-01364-6_20
-Layout:   data/{train,validation,test}/radiology/captions.txt with a number, a tab, a blank and the caption;
-          images/ROCO_00001.jpg beside it; licences.txt, a table of ROCO_ID, PMC_ID and CC. Many links are
-          dead: only figures whose image is there are read. Patients are not known: figures of one article,
-          which may show one patient, share a key where licences.txt is there, though they may stand in
-          different splits.
+Layout:   data/{train,validation,test}/radiology/captions.txt with a number, a tab, a blank and the caption,
+          of one line or several; images/ROCO_00001.jpg beside it; licences.txt, a table of ROCO_ID, PMC_ID
+          and CC. Many links are dead: only figures whose image is there are read. Patients are not known:
+          figures of one article, which may show one patient, share a key where licences.txt is there, though
+          they may stand in different splits.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ EVALUATION_ONLY = False
 STANDS_ON = ()
 
 CAPTIONS = "radiology/captions.txt"
+_FIGURE = re.compile(r"((?:ROCO|PMC)\w*)\t")
 _CHEST_XRAY = re.compile(
     r"\bCXR\b|\b(?:chest|thora\w+|lungs?)\W+(?:\w+\W+){0,2}?(?:x[\s-]*rays?|roentgeno\w+|radiogra\w+|(?:plain|x-ray)\s+films?)"
     r"|\b(?:x[\s-]*rays?|roentgenogram|radiogra(?:ph|m|phy)|plain\s+film)\W+(?:\w+\W+){0,5}?(?:chest|thora\w+|lungs?)\b",
@@ -77,10 +78,7 @@ def read(folder: Path) -> Iterator[Study]:
         )
         there = {entry.name for entry in os.scandir(images)}
         below = prefix(images, folder)
-        for line in read_lines(captions):
-            figure, tab, caption = line.partition("\t")
-            if not tab:
-                raise DatasetError(f"{captions}: expected a number, a tab and a caption; found {line!r:.80}.")
+        for figure, caption in _captions(captions):
             image = f"{figure}.jpg"
             if image in there and chest_xray(caption):
                 yield Study(
@@ -92,6 +90,22 @@ def read(folder: Path) -> Iterator[Study]:
                     narrative=encodings.text(caption),
                     groups=(f"pmc/{article[figure]}",) if figure in article else (),
                 )
+
+
+def _captions(path: Path) -> Iterator[tuple[str, str]]:
+    """Figures with their captions. A line that names no figure goes on with the caption before it."""
+    figure, parts = "", []
+    for line in read_lines(path):
+        named = _FIGURE.match(line)
+        if named is None and (not figure or line.startswith("ROCO_")):
+            raise DatasetError(f"{path}: expected a number, a tab and a caption; found {line!r:.80}.")
+        if named is not None:
+            if figure:
+                yield figure, " ".join(parts)
+            figure, parts, line = named[1], [], line[named.end() :]
+        parts.append(line)
+    if figure:
+        yield figure, " ".join(parts)
 
 
 def chest_xray(caption: str) -> bool:

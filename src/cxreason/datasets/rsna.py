@@ -42,7 +42,9 @@ TASKS = ("Disease Classification",)
 EVALUATION_ONLY = False
 STANDS_ON = ()
 
-LABELS, CLASSES = "stage_2_train_labels.csv", "stage_2_detailed_class_info.csv"
+LABELS = ("stage_2_train_labels.csv", "kaggle_stage_2_train_labels.csv")
+CLASSES = ("stage_2_detailed_class_info.csv", "kaggle_stage_2_detailed_class_info.csv")
+"""Each as on Kaggle, and as torchxrayvision keeps it."""
 PATIENT, CORNERS = "patientId", ("x", "y", "width", "height")
 FINDING, SIZE = "pneumonia", 1024
 MAPPING = "pneumonia-challenge-dataset-mappings*.json"
@@ -51,15 +53,15 @@ _ORIGINAL = re.compile(r"0*(\d+)_\d{3}\.png")
 
 def find(folder: Path) -> Path | None:
     """The folder with the labels."""
-    table = find_file(folder, LABELS)
+    table = find_file(folder, *LABELS)
     return table.parent if table else None
 
 
 def read(folder: Path) -> Iterator[Study]:
     """One study of one image after the other."""
-    table = need_file(folder, LABELS)
+    table = need_file(folder, *LABELS)
     images = f"{prefix(table.parent, folder)}stage_2_train_images"
-    kinds = find_file(table.parent, CLASSES)
+    kinds = find_file(table.parent, *CLASSES)
     kind = {row[PATIENT]: row["class"].strip() for row in read_csv(kinds, PATIENT, "class")} if kinds else {}
     patient_of = _originals(table.parent)
     for patient, rows in read_gathered(table, lambda row: row[PATIENT], (PATIENT,), *CORNERS, "Target"):

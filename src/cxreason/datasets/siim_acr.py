@@ -21,7 +21,6 @@ from pathlib import Path
 from cxreason.datasets.tables import (
     DatasetError,
     find_table,
-    listing,
     need_table,
     read_csv,
     relative,
@@ -62,17 +61,13 @@ def read(folder: Path) -> Iterator[Study]:
         masks.setdefault(row["ImageId"], []).append(row["EncodedPixels"])
     paths = _images(table.parent)
     for image, encoded in masks.items():
-        if image not in paths:
-            raise DatasetError(
-                f"{table}: expected {image}.dcm under {' or '.join(_PLACES)} beside the table; "
-                f"found {len(paths)} images there, and {listing(table.parent)}."
-            )
+        path = paths.get(image, table.parent / _PLACES[0] / f"{image}.dcm")
         boxes = mask_boxes(encoded, FINDING, table)
         yield Study(
             id=f"{NAME}/{image}",
             dataset=NAME,
             patient_id=image,
-            images=(relative(paths[image], folder),),
+            images=(relative(path, folder),),
             labels={FINDING: int(bool(boxes))},
             boxes=boxes,
             widths=(SIZE,),
@@ -101,4 +96,9 @@ def mask_boxes(encoded: Iterable[str], label: str, table: Path) -> tuple[Box, ..
 
 def _images(root: Path) -> dict[str, Path]:
     """Image id -> its file. The names of the folders of studies and series stand in no table."""
-    return {path.stem: path for place in _PLACES for path in sorted(visible((root / place).rglob("*.dcm")))}
+    return {
+        path.stem: path
+        for place in _PLACES
+        for path in sorted(visible((root / place).rglob("*")))
+        if path.suffix in (".dcm", ".png", ".jpg")
+    }

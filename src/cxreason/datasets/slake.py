@@ -5,7 +5,8 @@ Labels:   answers, OPEN or CLOSED; a closed one is not always yes or no ("Lung")
 Access:   open, CC BY 4.0 as far as known.
 Citation: Liu et al. 2021, https://arxiv.org/abs/2102.09542
 Layout:   {train,validate,test}.json, each a list, and imgs/xmlab<id>/source.jpg. The order of the keys
-          varies between questions. The X-rays are said to come from ChestX-ray14, without its ids.
+          varies between questions. A location is Lung, or begins with Chest. The X-rays are said to come
+          from ChestX-ray14, without its ids.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.datasets import encodings
+from cxreason.datasets.images import images_folder
 from cxreason.datasets.tables import (
     DatasetError,
     find_json,
     need,
     need_file,
-    need_images,
     read_json,
     relative,
 )
@@ -40,6 +41,7 @@ SPLITS = {
     "validation": ("validate.json", "validation.json"),
     "test": ("test.json",),
 }
+CHEST = ("lung", "chest")
 _KEYS = ("img_name", "question", "answer", "q_lang", "location", "modality", "answer_type", "qid")
 
 
@@ -62,7 +64,7 @@ def read(folder: Path) -> Iterator[Study]:
                 by_image.setdefault(record["img_name"], []).append((split, record))
     if not by_image:
         raise DatasetError(f"{root}: expected English questions about an X-Ray of the Lung; found none.")
-    images = need_images(root, next(iter(by_image)), "imgs")
+    images = images_folder(root, by_image, "imgs", "images")
     for image, asked in by_image.items():
         stem = Path(image).parent.name or Path(image).stem
         yield Study(
@@ -86,14 +88,14 @@ def read(folder: Path) -> Iterator[Study]:
 
 
 def is_chest_x_ray(record: dict[str, Any]) -> bool:
-    """By the words of SLAKE, in any case of their letters.
+    """By the words of SLAKE, in any case of their letters; a part of the chest is the chest.
 
     >>> is_chest_x_ray({"modality": "X-Ray", "location": "Lung"})
+    True
+    >>> is_chest_x_ray({"modality": "xray", "location": "Chest_heart"})
     True
     >>> is_chest_x_ray({"modality": "CT", "location": "Lung"})
     False
     """
-    return (encodings.text(record["modality"]).casefold(), encodings.text(record["location"]).casefold()) == (
-        "x-ray",
-        "lung",
-    )
+    modality, location = (encodings.text(record[key]).casefold() for key in ("modality", "location"))
+    return modality.replace("-", "").replace(" ", "") == "xray" and location.startswith(CHEST)

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import glob
-import gzip
 import json
 import os
+import re
+import zipfile
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from cxreason.errors import UserError
+from cxreason.datasets.opening import DatasetError, open_bytes, open_text
 
 csv.field_size_limit(1 << 27)  # masks and notes go beyond the 128 kB that csv allows by itself
 
@@ -33,19 +33,18 @@ Column = str | tuple[str, ...]
 
 _NUMBER_GOES_ON = {"", *".eE+-0123456789"}
 
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.zst", ".7z", ".rar")
 PHYSIONET = "physionet.org"
+_PROJECT = re.compile(r"(mimic|ms-cxr|vindr|brax|radqa|radgraph|cxr-lt|chest-imagenome|medical-)")
+_VERSION = re.compile(r"\d+(\.\d+)+")
 MOST_FOLDERS = 1000
 """A folder with more folders than this holds patients or studies, and no tables in them."""
-
-
-class DatasetError(UserError):
-    """A dataset that does not lie on disk as it was published: what was expected, and what was found."""
 
 
 def find_file(folder: Path, *names: str) -> Path | None:
     """The first of the names that lies in a folder or up to two folders below it, the newest version first.
 
-    A name may have folders in it and wildcards, and stands for the same file packed with gzip as well.
+    A name may have folders in it and wildcards, and stands for the same file packed with gzip or zip as well.
     """
     return next(_found(folder, names), None)
 
@@ -78,20 +77,19 @@ def need_table(folder: Path, names: Sequence[str], *columns: Column) -> Path:
     return found
 
 
-def need_images(folder: Path, first: str, *places: str) -> Path:
-    """The folder of the images, one of `places`, known by the image that is needed first."""
-    found = need_file(folder, *(f"{place}/{glob.escape(first)}" for place in places))
-    return found.parents[len(PurePosixPath(first).parts) - 1]
-
-
 def candidates(folder: Path, *names: str) -> Iterator[Path]:
     """What has one of the names in a folder or up to two folders below it: the nearest first, and of those as
     near the newest version."""
     below = _folders(folder)
     for level in ([folder], below, (inner for one in below for inner in _folders(one))):
-        yield from sorted(
-            {path for place in level for name in names for path in visible(place.glob(name))}, reverse=True
-        )
+        found = {path for place in level for name in names for path in visible(place.glob(name))}
+        yield from sorted(found, key=_newest, reverse=True)
+
+
+def _newest(path: Path) -> tuple[str, bool]:
+    """Sorts versions; of one file packed and unpacked, the unpacked one is the newer."""
+    packed = path.suffix in (".gz", ".zip")
+    return str(path.with_suffix("") if packed else path), not packed
 
 
 def visible(paths: Iterable[Path]) -> Iterator[Path]:
@@ -106,7 +104,8 @@ def visible(paths: Iterable[Path]) -> Iterator[Path]:
 def _folders(folder: Path) -> list[Path]:
     """The folders in a folder; none where they are so many that each is a patient.
 
-    `wget -r` makes two folders above all that it fetches from PhysioNet, which are looked through.
+    `wget -r` makes two folders above all that it fetches from PhysioNet, which are looked through. So are the
+    folders of versions that PhysioNet has in each of its own.
     """
     if folder.name == PHYSIONET and (folder / "files").is_dir():
         folder /= "files"
@@ -115,14 +114,21 @@ def _folders(folder: Path) -> list[Path]:
             found = list(islice((entry for entry in entries if entry.is_dir()), MOST_FOLDERS + 1))
         if len(found) <= MOST_FOLDERS:
             known = list(visible(map(Path, found)))
-            fetched = (one for one in known if one.name == PHYSIONET)
-            return [*known, *(inner for one in fetched for inner in _folders(one))]
+            fetched = [inner for one in known if one.name == PHYSIONET for inner in _folders(one)]
+            return [*known, *fetched, *(version for one in known for version in _versions(one))]
     return []
+
+
+def _versions(folder: Path) -> Iterator[Path]:
+    """The folders of versions in the folder of a project of PhysioNet."""
+    if _PROJECT.match(folder.name):
+        with contextlib.suppress(OSError):
+            yield from (path for path in sorted(folder.iterdir()) if _VERSION.fullmatch(path.name))
 
 
 def _found(folder: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
-        yield from candidates(folder, name, f"{name}.gz")
+        yield from candidates(folder, name, f"{name}.gz", f"{name}.zip")
 
 
 def need_file(folder: Path, *names: str) -> Path:
@@ -132,8 +138,19 @@ def need_file(folder: Path, *names: str) -> Path:
         wanted = " or ".join(names)
         raise DatasetError(
             f"{folder}: expected {wanted} there or up to two folders below; found {listing(folder)}."
+            f"{_unpack(folder)}"
         )
     return found
+
+
+def _unpack(folder: Path) -> str:
+    """What to do about archives that lie in a folder."""
+    if not folder.is_dir():
+        return ""
+    packed = sorted(path.name for path in visible(folder.iterdir()) if path.name.endswith(ARCHIVES))
+    return (
+        f" Unpack {', '.join(packed[:3])}{' and so on' if len(packed) > 3 else ''} first." if packed else ""
+    )
 
 
 def listing(folder: Path, most: int = 8) -> str:
@@ -161,35 +178,6 @@ def prefix(root: Path, folder: Path) -> str:
     ('nih/', '')
     """
     return "" if (path := relative(root, folder)) == "." else f"{path}/"
-
-
-def whichever(folder: Path, *ways: Callable[[Row], str]) -> Callable[[Row], str]:
-    """What gives the path of a row's image below a folder, where a release can be unpacked in several ways.
-
-    It is the first way by which an image is there; until one was found, the first of all.
-    """
-    found: list[Callable[[Row], str]] = []
-
-    def path_of(row: Row) -> str:
-        if not found:
-            found.extend(way for way in ways if (folder / way(row)).is_file())
-        return (found or ways)[0](row)
-
-    return path_of
-
-
-@contextlib.contextmanager
-def open_text(path: Path, encoding: str = "utf-8-sig") -> Iterator[IO[str]]:
-    """A text file for reading, packed or not; a byte order mark at its start is left out.
-
-    A file that cannot be opened, was cut short or holds no text is a DatasetError, also while it is read.
-    """
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding=encoding, newline="") as file:
-            yield file
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}).") from None
 
 
 def read_csv(
@@ -222,7 +210,7 @@ def read_csv(
                         f"one for each of {', '.join(header)}."
                     )
                 yield dict(zip(header, values, strict=True))
-        except (UnicodeDecodeError, csv.Error, EOFError, OSError, zlib.error) as error:
+        except (UnicodeDecodeError, csv.Error, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
             raise DatasetError(
                 f"{path}: cannot be read as a table near line {lines.line_num} ({error})."
             ) from None
@@ -270,7 +258,7 @@ def read_table(path: Path, *columns: Column) -> Any:
     names = [column if isinstance(column, str) else column[0] for column in columns]
     try:
         return pc.read_csv(
-            path,
+            path if path.suffix != ".zip" else open_bytes(path),
             read_options=pc.ReadOptions(column_names=header, skip_rows=1),
             parse_options=pc.ParseOptions(newlines_in_values=True),
             convert_options=pc.ConvertOptions(

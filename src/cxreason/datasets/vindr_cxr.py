@@ -12,23 +12,25 @@ Access:   PhysioNet, credentialed, with a data use agreement; the Kaggle variant
 Citation: Nguyen et al. 2022, https://doi.org/10.1038/s41597-022-01498-w
 Layout:   annotations/{annotations,image_labels}_{train,test}.csv, {train,test}/<image_id>.dicom. Images
           without a finding have a "No finding" row without a box. The test tables have no rad_id. Kaggle:
-          train.csv (image_id, class_name, class_id, rad_id, x_min, ...), train/<image_id>.dicom.
+          train.csv (image_id, class_name, class_id, rad_id, x_min, ...), train/<image_id>.dicom. Copies of
+          them need train_meta.csv (image_id, dim0, dim1: height and width of the DICOM), as on Kaggle.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxreason.datasets import encodings
+from cxreason.datasets.images import Shelf, images_folder
 from cxreason.datasets.tables import (
     DatasetError,
     find_file,
     find_table,
+    listing,
     need_file,
-    need_images,
     need_table,
     read_csv,
     relative,
@@ -101,6 +103,8 @@ NAMES = {
     "ILD": "interstitial lung disease",
     "COPD": "chronic obstructive pulmonary disease",
 }
+SIZES = ("{}_meta.csv", "{}_sizes.csv")
+"""Tables of sizes that come with smaller copies, as of VinBigData on Kaggle."""
 CORNERS = ("x_min", "y_min", "x_max", "y_max")
 READER = ("rad_id", "rad_ID")
 _LABELS, _MARK = ("image_labels_train.csv",), ("image_id", "Aortic enlargement")
@@ -128,12 +132,11 @@ def read(folder: Path) -> Iterator[Study]:
     """One study for each image, the training images first, in the order of the tables."""
     if find_table(folder, _LABELS, *_MARK) is None and find_file(folder, *_KAGGLE_TABLES):
         kaggle = need_table(folder, _KAGGLE_TABLES, *_KAGGLE_MARK)
-        yield from studies(NAME, folder, kaggle.parent, "train", kaggle_readings(kaggle), NAMES)
+        yield from studies(NAME, folder, kaggle.parent, [("train", kaggle_readings(kaggle))], NAMES)
         return
     root = _root(need_table(folder, _LABELS, *_MARK))
-    for split in OFFICIAL_SPLITS:
-        readings = read_split(root, split, (*LOCAL, *GLOBAL), NAMES)
-        yield from studies(NAME, folder, root, split, readings, NAMES)
+    parts = ((split, read_split(root, split, (*LOCAL, *GLOBAL), NAMES)) for split in OFFICIAL_SPLITS)
+    yield from studies(NAME, folder, root, parts, NAMES)
 
 
 def read_split(
@@ -183,17 +186,39 @@ def studies(
     name: str,
     folder: Path,
     root: Path,
+    parts: Iterable[tuple[str, Mapping[str, Reading]]],
+    names: Mapping[str, str],
+) -> Iterator[Study]:
+    """The studies of the splits. Only images with a box are opened, to learn their size.
+
+    One that is not there has no boxes; DatasetError where none of those is.
+    """
+    boxed, measured = 0, 0
+    for split, readings in parts:
+        for study in _of_split(name, folder, root, split, readings, names):
+            boxed += bool(readings[study.patient_id].boxes)
+            measured += bool(study.widths)
+            yield study
+    if boxed and not measured:
+        raise DatasetError(
+            f"{root}: expected train/<image_id>.dicom and so on, of {boxed:,} images with boxes, to learn "
+            f"their size; found none of them, and {listing(root)}."
+        )
+
+
+def _of_split(
+    name: str,
+    folder: Path,
+    root: Path,
     split: str,
     readings: Mapping[str, Reading],
     names: Mapping[str, str],
 ) -> Iterator[Study]:
-    """The studies of one split. Only images with a box are opened, to learn their size."""
-    if not readings:
-        return
-    images = need_images(root, f"{next(iter(readings))}.dicom", split)
+    images = images_folder(root, (f"{image}.dicom" for image in readings), split)
+    size_of = _sizes(root, split, images)
     for image, reading in readings.items():
         path = images / f"{image}.dicom"
-        width, height = image_size(path) if reading.boxes else (0, 0)
+        width, height = size_of(image) if reading.boxes else (0, 0)
         yield Study(
             id=f"{name}/{image}",
             dataset=name,
@@ -210,10 +235,37 @@ def studies(
             boxes=tuple(
                 Box(called(label, names), *tidy(from_image_pixels(box, width, height))[0], reader=reader)
                 for label, reader, box in reading.boxes
+                if width
             ),
             widths=(width,) if width else (),
             heights=(height,) if height else (),
         )
+
+
+def _sizes(root: Path, split: str, images: Path) -> Callable[[str], tuple[int, int]]:
+    """image -> width and height of the DICOM, which boxes are in pixels of; 0 where it is not there.
+
+    Smaller copies of the images come with a table of the sizes that they had.
+    """
+    table = find_table(root, [form.format(split) for form in SIZES], "image_id", "dim0", "dim1")
+    known = {
+        row["image_id"]: (encodings.pixels(row["dim1"]), encodings.pixels(row["dim0"]))
+        for row in (read_csv(table, "image_id", "dim0", "dim1") if table else ())
+    }
+    shelf = Shelf()
+
+    def size(image: str) -> tuple[int, int]:
+        if image in known:
+            return known[image]
+        there = shelf.named(f"{images}/{image}.dicom")
+        if there and not there.endswith((".dicom", ".dcm", image)):
+            raise DatasetError(
+                f"{there}: expected {image}.dicom, whose pixels the boxes are in. Beside copies lay "
+                f"{SIZES[0].format(split)}: image_id, dim0 (height of the original) and dim1 (width)."
+            )
+        return image_size(there) if there else (0, 0)
+
+    return size
 
 
 def agreed(votes: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -68,6 +68,5 @@ def find(folder: Path) -> Path | None:
 def read(folder: Path) -> Iterator[Study]:
     """One study for each image, the training images first, in the order of the tables."""
     root = need_table(folder, _LABELS, *_MARK).parent
-    for split in OFFICIAL_SPLITS:
-        readings = vindr_cxr.read_split(root, split, GLOBAL, NAMES)
-        yield from vindr_cxr.studies(NAME, folder, root, split, readings, NAMES)
+    parts = ((split, vindr_cxr.read_split(root, split, GLOBAL, NAMES)) for split in OFFICIAL_SPLITS)
+    yield from vindr_cxr.studies(NAME, folder, root, parts, NAMES)

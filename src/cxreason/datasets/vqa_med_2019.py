@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cxreason.datasets import encodings
+from cxreason.datasets.images import images_folder
 from cxreason.datasets.tables import (
     DatasetError,
     find_file,
     need_file,
-    need_images,
     read_lines,
     relative,
 )
@@ -120,11 +120,9 @@ def _studies(folder: Path, root: Path, lines: Sequence[Line], split: str, *place
     by_image: dict[str, list[Line]] = {}
     for line in lines:
         by_image.setdefault(line.image, []).append(line)
-    images = None
-    for image, asked in by_image.items():
-        if not is_chest_x_ray(asked):
-            continue
-        images = images or need_images(root, f"{image}.jpg", *places)
+    chests = {image: asked for image, asked in by_image.items() if is_chest_x_ray(asked)}
+    images = images_folder(root, (f"{image}.jpg" for image in chests), *places)
+    for image, asked in chests.items():
         yield Study(
             id=f"{NAME}/{image}",
             dataset=NAME,

@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.datasets import encodings
+from cxreason.datasets.images import images_folder
 from cxreason.datasets.tables import (
     DatasetError,
     find_file,
     find_json,
     need,
     need_file,
-    need_images,
     read_json,
     relative,
 )
@@ -66,7 +66,7 @@ def read(folder: Path) -> Iterator[Study]:
             by_image.setdefault(record["image_name"], []).append((split, record))
     if not by_image:
         raise DatasetError(f"{folder}: expected questions about the chest in VQA-RAD; found none.")
-    images = need_images(folder, next(iter(by_image)), *_PLACES)
+    images = images_folder(find(folder) or folder, by_image, *_PLACES)
     for image, asked in by_image.items():
         if says_another_kind([record for _, record in asked]):
             continue
