@@ -78,6 +78,14 @@ def test_a_report_that_is_tested_is_not_trained_on():
     assert sides(studies)["a"] == [TEST, 0, TRAIN]
 
 
+def test_a_report_that_is_tested_is_not_validated_on_either():
+    order = ("train", "validation", "test", "validation", "train")
+    studies = index(
+        "a", *((split, [str(place)]) for place, split in enumerate(order)), reports=[7, 7, 7, 8, 8]
+    )
+    assert sides(studies)["a"] == [0, 0, TEST, VALIDATION, 0]
+
+
 def test_an_image_with_questions_of_both_splits_is_tested_only():
     one = index("vqa-rad", ("train", ["synpic1"]))
     one.bits[0] = TRAIN | TEST

@@ -21,10 +21,12 @@ def test_rows_of_tables_and_lists_and_what_folders_hold_are_counted(tmp_path):
     for name in ("1.png", "2.png", ".hidden"):
         (tmp_path / "images" / name).touch()
     (tmp_path / "readme.md").touch()
+    (tmp_path / "boxes.csv").write_text("Image Index,Bbox [x,y,w,h],,,\n1.png,1,2,3,4,,,\n2.png,1,2,3,4\n")
     (tmp_path / "images.tar.gz").touch()
     with zipfile.ZipFile(tmp_path / "zipped.csv.zip", "w") as archive:
         archive.writestr("zipped.csv", "name\n1\n2\n")
     assert contents(tmp_path) == {
+        "boxes.csv": 2,
         "images.tar.gz": None,
         "images/": 2,
         "labels.csv": 2,

@@ -96,6 +96,7 @@ def test_what_belongs_to_an_image_goes_with_it(tmp_path):
         questions=(Question("Of a?", images=(0,)), Question("Of c?", images=(2,)), Question("Of all?")),
     )  # fmt: skip
     found = there(study, tmp_path, Shelf())
+    assert found is not None
     assert (found.images, found.views, found.widths, found.heights) == (
         ("b.png", "c.png"), ("AP", "LATERAL"), (2, 3), (),
     )  # fmt: skip
@@ -136,4 +137,6 @@ def test_smaller_copies_of_vindr_need_the_sizes_that_they_had(tmp_path):
     write_csv(tmp_path / "train_meta.csv", "image_id,dim0,dim1", ("a", 2000, 1000))
     (copied,) = vindr_cxr.read(tmp_path)
     assert copied == whole
-    assert there(copied, tmp_path, Shelf()).images == ("train/a.png",)
+    shown = there(copied, tmp_path, Shelf())
+    assert shown is not None
+    assert shown.images == ("train/a.png",)

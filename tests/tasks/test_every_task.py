@@ -73,6 +73,12 @@ def truth(one) -> str:
     return one.options[LETTERS.index(one.answer)]
 
 
+@pytest.mark.parametrize("task", IN_PAIRS)
+def test_whether_views_are_known_does_not_tell_yes_from_no(task):
+    assert {truth(one) for one in choices(task)} == {"Yes", "No"}
+    assert len({bool(one.views) for one in choices(task)}) == 1
+
+
 def test_there_is_a_task_for_every_row_of_the_published_table():
     assert set(by_title()) == set(TITLES)
     assert len(TITLES) == 35

@@ -45,6 +45,7 @@ def test_comparison_is_cut_where_a_statement_remains_and_else_the_sentence_is_le
 def test_lines_with_headings_stay_lines_and_a_line_without_rest_goes():
     text = "Lungs: Clear.\nPleura: The effusion has resolved.\nHeart: Normal. No change."
     assert without_comparison(text) == "Lungs: Clear.\nHeart: Normal."
+    assert without_comparison(text.replace("\n", " ")) == "Lungs: Clear. Heart: Normal."
 
 
 def present(text: str) -> set[tuple[str, str, str]]:

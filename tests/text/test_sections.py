@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxreason.text.sections import sections, sentences
+from cxreason.text.passages import passages
+from cxreason.text.sections import headed_sentences, sections, sentences
 
 # Each line of MIMIC-CXR begins with a space, blank lines too.
 MIMIC = """FINAL REPORT
@@ -167,3 +168,23 @@ def test_sections_are_pieces_of_the_report_and_never_empty(report):
     for text in sections(report).values():
         assert text == text.strip() != ""
         assert all(line.strip() in report for line in text.splitlines())
+
+
+@pytest.mark.parametrize("between", ["\n", " "])
+def test_headings_divide_a_section_on_several_lines_and_on_one(between):
+    text = between.join(
+        ("Lungs: Clear. No edema.", "PLEURA: Thick at the left apex.", "Seen at 10: 30 again.")
+    )
+    assert headed_sentences(text)[:2] == (
+        ("Lungs", ("Clear.", "No edema.")),
+        ("PLEURA", ("Thick at the left apex.", "Seen at 10: 30 again.")),
+    )
+    assert passages(text) == {
+        "lungs": "Clear. No edema.",
+        "pleura": "Thick at the left apex. Seen at 10: 30 again.",
+    }
+
+
+def test_a_text_without_headings_is_one_part():
+    text = "Clear lungs. Tube 3 cm above the carina; e.g. fine.\nNo effusion."
+    assert [heading for heading, _ in headed_sentences(text)] == [""]

@@ -8,7 +8,8 @@ together, directly or through others. Where one of them is asked in a test, noth
 - A derived dataset goes by the split of the images it was made of. Where its own split says otherwise, and
   one of the two is an evaluation, the study is left out.
 - What hangs with a test study and is no test itself is left out; so is what hangs with validation and trains.
-- A study that would be trained on, but has the same long report as one of an evaluation, is left out.
+- A study that would be trained on, but has the same long report as one of an evaluation, is left out; so is
+  one of validation that has the report of a test.
 """
 
 from __future__ import annotations
@@ -88,8 +89,10 @@ def assign(
     reason = np.zeros(len(bits), dtype=np.int8)
     reason[(split & side) == 0] = 2
     reason[(own > 0) & (own != split) & ((own | split) > TRAIN)] = 1
-    tested = np.unique(reports[(side != TRAIN) & (reason == 0) & (reports > 0)])
-    reason[(side == TRAIN) & (reason == 0) & np.isin(reports, tested)] = 3
+    for tried in (TEST, VALIDATION):  # nothing is trained on either, nor chosen by what is tested
+        asked = np.unique(reports[(side == tried) & (reason == 0) & (reports > 0)])
+        easier = (side == TRAIN) | ((side == VALIDATION) & (tried == TEST))
+        reason[easier & (reason == 0) & np.isin(reports, asked)] = 3
     gone = [np.zeros(len(one.bits), bool) if one.gone is None else one.gone for one in indexes]
     reason[(reason == 0) & np.concatenate(gone)] = 4
     side = np.where(reason > 0, 0, side).astype(np.int8)

@@ -9,7 +9,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cxreason.datasets.tables import ARCHIVES, DatasetError, open_bytes, read_header, read_json, read_lines
+from cxreason.datasets.tables import (
+    ARCHIVES,
+    DatasetError,
+    open_bytes,
+    read_csv,
+    read_header,
+    read_json,
+    read_lines,
+)
 
 MOST_BYTES = {".csv": 2 << 30, ".gz": 256 << 20, ".json": 128 << 20, ".jsonl": 256 << 20, ".txt": 256 << 20}
 MOST_BYTES[".zip"] = MOST_BYTES[".gz"]
@@ -39,6 +47,8 @@ def contents(place: Path) -> dict[str, int | None]:
 
 def _rows(path: Path) -> int | None:
     """None where a file is not what its name says: whoever reads the dataset will be told."""
+    import pyarrow as pa
+
     kind = Path(path.stem).suffix if path.suffix in (".gz", ".zip") else path.suffix
     try:
         if kind == ".parquet":
@@ -46,7 +56,10 @@ def _rows(path: Path) -> int | None:
 
             return pq.read_metadata(path).num_rows
         if kind == ".csv":
-            return _rows_of_table(path)
+            try:
+                return _rows_of_table(path)
+            except pa.ArrowInvalid:  # rows are not as long as their header, as in NIH's list of boxes
+                return sum(1 for _ in read_csv(path))
         if kind == ".json":
             return sum(1 for _ in read_json(path))
         return sum(1 for _ in read_lines(path)) if kind in (".jsonl", ".txt") else None

@@ -119,6 +119,12 @@ TASKS: dict[str, Task] = {
         "choice", selection_topics, ask_selection, title="Image-Text Selection", company=3, says=text_says
     ),
     "view_matching": Task(
-        "choice", view_topics, ask_views, values=("yes", "no"), title="View Matching", company=1
+        "choice",
+        view_topics,
+        ask_views,
+        values=("yes", "no"),
+        title="View Matching",
+        about_views=True,  # those of the other study's image are not known: that alone would be the answer
+        company=1,
     ),
 }

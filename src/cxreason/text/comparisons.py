@@ -135,7 +135,7 @@ def without_comparison(text: str) -> str:
         kept = [cut for sentence in said if (cut := sentence_without_comparison(sentence))]
         if kept:
             lines.append(" ".join([f"{heading}:", *kept] if heading else kept))
-    return "\n".join(lines)
+    return ("\n" if "\n" in text else " ").join(lines)
 
 
 def _seen(match: re.Match[str]) -> str:

@@ -169,7 +169,8 @@ def _renamed(found: dict[str, str]) -> dict[str, str]:
 
 _HEADING = r"([A-Z][A-Za-z /&,\-]{2,40}):\s+"
 _HEADED = re.compile(rf"\s*{_HEADING}")
-_NEW_HEADING = re.compile(rf"\n(?=\s*{_HEADING})")
+_NEW_HEADING = re.compile(rf"(?:\n|(?<=[.!?]) )(?=\s*{_HEADING})")
+"""On a new line, or behind a sentence where a section was put on one line."""
 
 
 def headed_lines(text: str) -> Iterator[tuple[str, str]]:
@@ -178,6 +179,9 @@ def headed_lines(text: str) -> Iterator[tuple[str, str]]:
     >>> list(headed_lines("Lungs: Clear.\\nPleura: No\\neffusion."))
     [('Lungs', 'Clear.'), ('Pleura', 'No\\neffusion.')]
     """
+    if ":" not in text:
+        yield "", text
+        return
     start = 0
     for end in [*(match.start() for match in _NEW_HEADING.finditer(text)), len(text)]:
         part = text[start:end]
