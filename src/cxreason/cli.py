@@ -135,9 +135,11 @@ def build(
                 raise UserError(f"{recipe_file}: there is no such folder. Name one that holds datasets.")
             held = list_held([recipe_file])
             if not held and not as_json:
+                from cxreason.datasets.tables import unpack_first
+
                 raise UserError(
                     f"{recipe_file}: holds no dataset as its owners publish it, nor do the folders two below "
-                    "it. docs/datasets.md says what is looked for."
+                    f"it. docs/datasets.md says what is looked for.{unpack_first(recipe_file)}"
                 )
             show(held, as_json)
             return

@@ -40,6 +40,12 @@ def test_lines_are_split_from_the_right_and_kept_as_they_are_written(tree):
     assert [study.labels["covid-19"] for study in studies] == [0, 0, 0, 1, 1, 1]
 
 
+def test_a_line_that_is_there_twice_is_one_image(tree):
+    known = list(covidx.read(tree))
+    write_text(tree / "train.txt", TRAIN + TRAIN)
+    assert list(covidx.read(tree)) == known
+
+
 def test_images_of_rsna_and_bimcv_are_tied_to_their_patients_there(tree):
     groups = [study.groups for study in covidx.read(tree)]
     assert groups == [

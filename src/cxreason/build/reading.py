@@ -73,11 +73,11 @@ def _studies(job: Reading, index: _Index) -> Iterator[Study]:
     """
     folder = next(one for one in job.folders if DATASETS[job.dataset].find(one) is not None)
     start = Path(os.path.relpath(folder.resolve(), job.out.resolve())).as_posix()
-    shelf = Shelf()
+    shelf, place = Shelf(), str(folder)
     for number, whole in enumerate(read(job.dataset, job.folders)):
         if job.limit is not None and number >= job.limit:
             return
-        found = there(whole, folder, shelf)
+        found = there(whole, place, shelf)
         index.look(whole, found)
         study = found or whole
         images = tuple(image if image.startswith("/") else _joined(start, image) for image in study.images)

@@ -66,8 +66,12 @@ def read(folder: Path) -> Iterator[Study]:
                 continue
             raise DatasetError(f"{root}: expected {part}.txt; found {listing(root)}.")
         home = f"{prefix(path.parent, folder)}{part}"
+        seen: set[str] = set()
         for line in read_lines(path):
             patient, file, kind, source = parse(line, path)
+            if file in seen:  # some lists have a line twice
+                continue
+            seen.add(file)
             yield Study(
                 id=f"{NAME}/{part}/{file}",
                 dataset=NAME,

@@ -30,9 +30,9 @@ class Shelf:
 
         Shelf().named("nih/images/00000001_000.png")
         """
-        home, slash, name = path.rpartition("/")
         if path.startswith(self._gone):
             return ""
+        home, slash, name = path.rpartition("/")
         names = self._names(home)
         if name in names:
             return path
@@ -57,17 +57,17 @@ def _spellings(name: str) -> tuple[str, ...]:
     return tuple(f"{stem}{one}" for one in ENDINGS)
 
 
-def there(study: Study, folder: Path, shelf: Shelf) -> Study | None:
+def there(study: Study, folder: Path | str, shelf: Shelf) -> Study | None:
     """A study with those of its images that are there; None where it has images and none of them is.
 
     Views, sizes, boxes and questions go with their images.
     """
-    named = tuple(_named(image, folder, shelf) for image in study.images)
+    named = tuple([_named(image, folder, shelf) for image in study.images])
     if named == study.images:
         return study
-    kept = [place for place, image in enumerate(named) if image]
-    if not kept:
+    if not any(named):
         return None
+    kept = [place for place, image in enumerate(named) if image]
     new = {old: place for place, old in enumerate(kept)}
 
     def those(values: tuple) -> tuple:
@@ -88,11 +88,14 @@ def there(study: Study, folder: Path, shelf: Shelf) -> Study | None:
     )
 
 
-def _named(image: str, folder: Path, shelf: Shelf) -> str:
+def _named(image: str, folder: Path | str, shelf: Shelf) -> str:
     """An image as it is there, relative to the folder as before."""
-    found = shelf.named(image if image.startswith("/") else f"{folder}/{image}")
+    path = image if image[:1] == "/" else f"{folder}/{image}"
+    found = shelf.named(path)
+    if found == path or not found:
+        return image if found else ""
     home, slash, _ = image.rpartition("/")
-    return f"{home}{slash}{found.rpartition('/')[2]}" if found else ""
+    return f"{home}{slash}{found.rpartition('/')[2]}"
 
 
 def images_folder(folder: Path, names: Iterable[str], *places: str) -> Path:

@@ -46,13 +46,14 @@ def open_text(path: Path, encoding: str = "utf-8-sig") -> Iterator[IO[str]]:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """A file as it was before it was packed; of an archive the file that it is named after."""
+    """A file as it was before it was packed; of an archive its only file, or the one it is named after."""
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
     if path.suffix != ".zip":
         return path.open("rb")
     archive = zipfile.ZipFile(path)
-    named = [name for name in archive.namelist() if PurePosixPath(name).name == path.stem]
-    if not named:
-        raise DatasetError(f"{path}: expected {path.stem} in it; found {', '.join(archive.namelist()[:8])}.")
+    held = [name for name in archive.namelist() if not name.startswith("__MACOSX") and name[-1] != "/"]
+    named = [name for name in held if PurePosixPath(name).name == path.stem] or held
+    if len(named) != 1:
+        raise DatasetError(f"{path}: expected {path.stem} in it; found {', '.join(held[:8]) or 'nothing'}.")
     return archive.open(named[0])

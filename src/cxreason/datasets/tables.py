@@ -138,12 +138,12 @@ def need_file(folder: Path, *names: str) -> Path:
         wanted = " or ".join(names)
         raise DatasetError(
             f"{folder}: expected {wanted} there or up to two folders below; found {listing(folder)}."
-            f"{_unpack(folder)}"
+            f"{unpack_first(folder)}"
         )
     return found
 
 
-def _unpack(folder: Path) -> str:
+def unpack_first(folder: Path) -> str:
     """What to do about archives that lie in a folder."""
     if not folder.is_dir():
         return ""
