@@ -2,8 +2,8 @@
 
 import pytest
 
-from cxreason.phantom.run import make_phantoms
 from cxreason.recipes import PhantomRecipe
+from phantoms_once import make
 
 
 @pytest.fixture(scope="session")
@@ -14,9 +14,7 @@ def phantom_tree(tmp_path_factory):
     def tree(layout):
         if layout not in made:
             out = tmp_path_factory.mktemp(layout)
-            make_phantoms(
-                PhantomRecipe(out=out, size="small", layout=layout, num_studies=32, image_size=32, seed=3)
-            )
+            make(PhantomRecipe(out=out, size="small", layout=layout, num_studies=32, image_size=128, seed=3))
             made[layout] = out
         return made[layout]
 

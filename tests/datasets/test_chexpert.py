@@ -8,10 +8,10 @@ import pytest
 
 from cxreason.datasets import DatasetError, chexpert
 from cxreason.datasets.encodings import CHEXPERT
-from cxreason.phantom.study import phantom
 from cxreason.phantom.visit import DEEP
 from cxreason.text.labels import decided
 from dataset_files import rename_column, write_csv
+from phantoms_once import phantom
 
 HEADER = ",".join(chexpert.COLUMNS)
 ROOT = "CheXpert-v1.0-small"

@@ -9,9 +9,9 @@ import pytest
 from cxreason.datasets import DatasetError, chexpert, chexpert_plus
 from cxreason.datasets.encodings import CHEXPERT
 from cxreason.phantom.layouts.chexpert import PLUS, TABLES
-from cxreason.phantom.study import phantom
 from cxreason.phantom.visit import DEEP
 from dataset_files import rename_column, write_csv, write_text
+from phantoms_once import phantom
 
 TABLE = f"{PLUS}/df_chexpert_plus_240401.csv"
 HEADER = TABLES[TABLE]

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from cxreason.datasets import DatasetError, held, mimic_cxr, read
-from cxreason.phantom.study import phantom
 from cxreason.phantom.visit import DEEP
+from phantoms_once import phantom
 
 JPG, TEXT = "mimic-cxr-jpg/2.1.0", "mimic-cxr/2.1.0"
 METADATA, SPLIT = f"{JPG}/mimic-cxr-2.0.0-metadata.csv.gz", f"{JPG}/mimic-cxr-2.0.0-split.csv.gz"
@@ -53,7 +53,7 @@ def test_frontal_images_come_first_with_views_and_sizes(known):
     pairs = [study for study in known.values() if len(study.images) == 2]
     assert pairs
     assert {study.views for study in pairs} == {("PA", "LATERAL")}
-    assert {study.widths + study.heights for study in pairs} == {(32, 32, 32, 32)}
+    assert {study.widths + study.heights for study in pairs} == {(128, 128, 128, 128)}
 
 
 def test_reports_are_read_in_sections_on_one_line_each(tree, known):

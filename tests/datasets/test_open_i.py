@@ -10,9 +10,9 @@ import pytest
 
 from cxreason.datasets import DatasetError, open_i
 from cxreason.imaging.read import read_image
-from cxreason.phantom.study import phantom
 from cxreason.phantom.visit import DEEP
 from dataset_files import write_csv, write_picture, write_text
+from phantoms_once import phantom
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_every_image_is_a_study_of_its_split_and_on_disk(tree, known):
         names = {row["image_id"] for row in table(tree / f"annotations/image_labels_{split}.csv")}
         assert {study.patient_id for study in known if study.split == split} == names
     assert len({study.id for study in known}) == len(known)
-    assert {read_image(tree / study.images[0]).shape for study in known} == {(32, 32)}
+    assert {read_image(tree / study.images[0]).shape for study in known} == {(128, 128)}
 
 
 def test_boxes_of_every_reader_stay_apart_as_fractions_of_the_image(tree, known):
@@ -66,8 +66,8 @@ def test_boxes_of_every_reader_stay_apart_as_fractions_of_the_image(tree, known)
     assert drawn == Counter((study.patient_id, box.reader) for study in known for box in study.boxes)
     first = next(row for row in rows if row["x_min"])
     box = next(study for study in known if study.patient_id == first["image_id"]).boxes[0]
-    assert (box.x1, box.y2) == pytest.approx((float(first["x_min"]) / 32, float(first["y_max"]) / 32))
-    assert {study.widths for study in known if study.boxes} == {(32,)}
+    assert (box.x1, box.y2) == pytest.approx((float(first["x_min"]) / 128, float(first["y_max"]) / 128))
+    assert {study.widths for study in known if study.boxes} == {(128,)}
 
 
 def test_the_test_tables_have_no_readers_and_say_other_disease(tree, known):

@@ -19,17 +19,17 @@ from cxreason.imaging.read import read_image
 from cxreason.phantom.layouts import LAYOUTS, Tables, module
 from cxreason.phantom.layouts.vindr_cxr import GLOBAL, LOCAL
 from cxreason.phantom.run import make_phantoms
-from cxreason.phantom.study import studies
 from cxreason.phantom.visit import DEEP
 from cxreason.recipes import PhantomRecipe, RecipeError, validate
 from cxreason.text.sections import sections
+from phantoms_once import make, phantom
 
 COUNT, SEED = 90, 3
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return list(studies(SEED, COUNT, DEEP))
+    return [phantom(SEED, index, DEEP) for index in range(COUNT)]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
                 pytest.importorskip("pydicom")
             out = tmp_path_factory.mktemp(layout)
             given = {"out": out, "size": "small", "num_studies": COUNT, "seed": SEED, "layout": layout}
-            make_phantoms(validate(PhantomRecipe, given))
+            make(validate(PhantomRecipe, given))
             made[layout] = out
         return made[layout]
 
