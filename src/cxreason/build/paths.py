@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from cxreason.errors import UserError
@@ -25,4 +26,10 @@ def relocate(image: str, source: Path, target: Path) -> str:
     """The path of an image as seen from `target`, given as seen from `source`; absolute paths stay."""
     if Path(image).is_absolute():
         return image
-    return Path(os.path.relpath(source.resolve() / image, target.resolve())).as_posix()
+    return Path(os.path.relpath(_real(source.absolute()) / image, _real(target.absolute()))).as_posix()
+
+
+@lru_cache(maxsize=64)
+def _real(folder: Path) -> Path:
+    # The disk is asked about every part of a path, which is most of the work where there are many images.
+    return folder.resolve()
