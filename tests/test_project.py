@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,12 @@ def test_make_installs_once_and_again_when_the_project_file_changes(toy):
     os.utime(toy / "pyproject.toml", (2e9, 2e9))
     make(toy, "test", path=toy / "programs")
     assert log.read_text().count("pip install") == 2
+
+
+def test_no_folder_of_tests_is_passed_over(pytestconfig):
+    passed_over = pytestconfig.getini("norecursedirs")
+    folders = {file.parent for file in (ROOT / "tests").rglob("test_*.py")}
+    assert not [str(one) for one in folders if any(fnmatch(one.name, pattern) for pattern in passed_over)]
 
 
 def test_make_test_leaves_no_test_out(toy):

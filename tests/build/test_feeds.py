@@ -27,11 +27,11 @@ NUM_STUDIES = 300
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """Phantoms in the layout of MIMIC-CXR; their images are as small as can be, nobody looks at them."""
+    """Phantoms in the layout of MIMIC-CXR, in the size in which they are drawn for their boxes."""
     folder = tmp_path_factory.mktemp("data")
     make_phantoms(
         PhantomRecipe(
-            out=folder / "mimic", size="small", num_studies=NUM_STUDIES, image_size=32, layout="mimic-cxr"
+            out=folder / "mimic", size="small", num_studies=NUM_STUDIES, image_size=128, layout="mimic-cxr"
         ),
         workers=1,
     )
