@@ -22,7 +22,7 @@ from study_folder import PASSWORD, opened
 from cxreason.study.store import main_step
 from cxreason.study.timing import times_of
 
-pytestmark = [pytest.mark.browser, needs_browser]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
 
 BOXES = [{"label": "nodule", "x1": 0.2, "y1": 0.2, "x2": 0.6, "y2": 0.6}]
 
@@ -211,6 +211,7 @@ def test_two_windows_ask_instead_of_overwriting(browser, served):
         assert "changed in another window" in other.inner_text("#trouble")
         other.click("text=This one")
         saved(other)
+        one.bring_to_front()  # behind another a window is drawn once in a second
         one.fill("#text", "Of the first window again.")
         one.wait_for_selector("#trouble:not([hidden])")
         one.click("text=The other one")
@@ -218,6 +219,7 @@ def test_two_windows_ask_instead_of_overwriting(browser, served):
         one.click("#submit-report")
         until(one, "document.querySelector('#answers:not([hidden])') || location.pathname === '/read'"
                               " || document.querySelector('.where strong')?.textContent === '2'")  # fmt: skip
+        other.bring_to_front()
         other.fill("#text", "Too late.")
         other.wait_for_selector("text=submitted in another window")
     everything = texts(served, "r1", "save") + texts(served, "r1", "aside")
@@ -351,6 +353,7 @@ def test_boxes_are_drawn_and_hidden_and_only_where_the_arm_shows_them(browser, s
         assert page.evaluate(YELLOW) == 0
         in_mode_edit = context.new_page()
         in_mode_edit.goto(page.url)
+        page.bring_to_front()
         page.fill("#text", "Done.")
         page.click("#submit-report")
         on_case(page, case_number(in_mode_edit) + 1)
