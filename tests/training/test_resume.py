@@ -30,6 +30,7 @@ def lines(file):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["sft", "grpo"])
 def test_killed_twice_it_ends_with_the_same_weights_and_the_same_curve(stage, corpus, model, tmp_path):
     whole, broken = (recipe(stage, tmp_path / name, corpus, model) for name in ("whole", "broken"))
