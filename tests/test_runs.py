@@ -2,9 +2,8 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -153,38 +152,34 @@ def test_a_growing_file_cut_at_any_byte_is_continued_to_the_same_rows(tmp_path_f
     assert list(read(folder, Score)) == undisturbed
 
 
-STAGE = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from cxreason import runs
-from test_runs import a_score, open_run
-runs.BATCH_ROWS = 5
-with open_run(Path(sys.argv[1])) as run:
-    for number in range(300):
-        if a_score(number).id not in run.done:
-            run.append(a_score(number))
-            time.sleep(0.002)
-    run.finish()
-"""
+def stage(folder: Path) -> None:
+    runs.BATCH_ROWS = 5
+    with open_run(folder) as run:
+        for number in range(300):
+            if a_score(number).id not in run.done:
+                run.append(a_score(number))
+                time.sleep(0.002)
+        run.finish()
 
 
 def test_sigkill_loses_nothing_that_was_on_disk_and_a_new_start_finishes(tmp_path):
-    command = [sys.executable, "-c", STAGE, str(tmp_path / "run"), str(Path(__file__).parent)]
+    # A copy of this process is killed as well as a new one, and has loaded everything.
+    copies = multiprocessing.get_context("fork")
     growing = tmp_path / "run" / "scores.jsonl"
     for num_lines in (20, 90, 200):
-        process = subprocess.Popen(command)
+        process = copies.Process(target=stage, args=(tmp_path / "run",))
+        process.start()
         deadline = time.monotonic() + 30
         while not growing.exists() or growing.read_bytes().count(b"\n") < num_lines:
-            assert process.poll() is None, "the stage ended before it could be killed"
+            assert process.is_alive(), "the stage ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
         with pytest.raises(RunError, match="not finished"):
             read(tmp_path / "run", Score)
     kept = growing.read_bytes()
-    subprocess.run(command, check=True)
+    stage(tmp_path / "run")
     assert list(read(tmp_path / "run", Score)) == [a_score(number) for number in range(300)]
     assert kept.count(b"\n") >= 200
     assert json.loads((tmp_path / "run" / "run.json").read_text())["seconds"] > 0

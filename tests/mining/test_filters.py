@@ -139,18 +139,17 @@ def test_nearly_equal_chains_are_told_from_others():
     rng = np.random.default_rng(3)
     vocabulary = [f"w{number}" for number in range(400)]
     num_near = num_far = 0
-    for _ in range(60):
+    known = Duplicates(most_alike=1)
+    for number in range(60):
         words = [vocabulary[at] for at in rng.integers(0, 400, 100)]
         near, far = list(words), list(words)
         near[50] = "another"
         for at in range(0, 100, 5):
             far[at] = "another"
-        known = Duplicates(most_alike=1)
-        known.remember("g", " ".join(words))
-        num_near += bool(known.find("g", " ".join(near)))
-        known = Duplicates(most_alike=1)
-        known.remember("g", " ".join(words))
-        num_far += bool(known.find("g", " ".join(far)))
+        for group in (f"near {number}", f"far {number}"):
+            known.remember(group, " ".join(words))
+        num_near += bool(known.find(f"near {number}", " ".join(near)))
+        num_far += bool(known.find(f"far {number}", " ".join(far)))
     assert num_near >= 50
     assert num_far <= 6
 

@@ -75,12 +75,12 @@ def recipe_for(out: Path, *changes: str) -> PhantomRecipe:
 
 
 def test_any_number_of_processes_writes_the_same_files(tmp_path):
-    for workers in (1, 2, 3):
-        recipe = recipe_for(tmp_path / str(workers), "size=small", "num_studies=70", "image_size=64")
+    for workers in (1, 2):
+        recipe = recipe_for(tmp_path / str(workers), "size=small", "num_studies=70", "image_size=128")
         make_phantoms(recipe, workers=workers)
     first = files_of(tmp_path / "1")
     assert len([name for name in first if name.endswith(".png")]) > 70  # some have a lateral view
-    assert first == files_of(tmp_path / "2") == files_of(tmp_path / "3")
+    assert first == files_of(tmp_path / "2")
 
 
 def test_a_corpus_that_was_killed_continues_and_ends_the_same(tmp_path):
