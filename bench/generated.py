@@ -200,7 +200,7 @@ WORLD: dict[str, tuple[int, int, tuple[Maker, ...]]] = {
     "candid-ptx": (
         19_237,
         1,
-        (views(ONE), boxed("pneumothorax", "rib fracture", "chest tube"), narrated(3, 6)),
+        (views(ONE), boxed("pneumothorax", "rib fracture", "chest tube", chance=0.55), narrated(3, 6)),
     ),
     "siim-acr": (12_047, 1, (views(ONE), boxed("pneumothorax", chance=0.3))),
     "object-cxr": (10_000, 1, (views(ONE), boxed("foreign object"))),

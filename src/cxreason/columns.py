@@ -52,12 +52,11 @@ def to_array(values: Sequence[Any], hint: Any, kind: pa.DataType) -> pa.Array:
     if origin in (dict, tuple):
         if not any(values):
             return _lists(values, pa.nulls(0, kind.value_type), kind)
-        places = {
-            id(value): place for place, value in enumerate({id(value): value for value in values}.values())
-        }
-        if len(places) < 0.7 * len(values):
-            once = list({id(value): value for value in values}.values())
-            return to_array(once, hint, kind).take(pa.array([places[id(value)] for value in values]))
+        once = {id(value): value for value in values}
+        if len(once) < 0.7 * len(values):
+            places = {key: place for place, key in enumerate(once)}
+            rows = np.fromiter((places[id(value)] for value in values), dtype=np.int64, count=len(values))
+            return to_array(list(once.values()), hint, kind).take(pa.array(rows))
     if origin is dict:
         flat = [(key, value[key]) for value in values if value for key in sorted(value)]
         keys, held = ([pair[place] for pair in flat] for place in (0, 1))

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cxreason.build.choosing import MOST_RATIO, capped, first, in_sets, in_turns
 from cxreason.build.offers import Texts, gather
 from cxreason.build.quartets import SIDES, as_bits, in_quartets
-from cxreason.build.shards import NAMES, Piece
+from cxreason.build.shards import NAMES, Piece, Shard
 from cxreason.build.work import keep, kept, without_collection
 from cxreason.tasks import TASKS
+from cxreason.tasks.asking import reads_nothing
 
 if TYPE_CHECKING:
     from cxreason.settings import Feed
@@ -28,10 +29,19 @@ if TYPE_CHECKING:
 def survey(piece: Piece) -> str:
     """Write what the shard offers to each of its feeds: what is chosen by, and beside it the texts."""
     if not piece.survey_file().exists():
-        offers = gather(piece.shard(), [feed.task for _, feed in piece.feeds], piece.seed)
-        keep(piece.texts_file(), [one.text for one in offers])
+        shard, tasks = piece.shard(), [feed.task for _, feed in piece.feeds]
+        offers = gather(shard, tasks, piece.seed)
+        told = [one.text for one in offers]
+        keep(piece.texts_file(), list(zip(told, _read(shard, tasks), strict=True)))
         keep(piece.survey_file(), [replace(one, text=None) for one in offers])
     return piece.name
+
+
+def _read(shard: Shard, tasks: Sequence[str]) -> list[list[Any]]:
+    """For each task what it reads of every study, so that it is not read again for the questions."""
+    readers = {TASKS[task].reads for task in tasks} - {reads_nothing}
+    known = {reads: [reads(study) for study in shard.studies] for reads in readers}
+    return [known.get(TASKS[task].reads, []) for task in tasks]
 
 
 class Part(NamedTuple):

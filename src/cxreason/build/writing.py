@@ -62,7 +62,9 @@ def _ask(job: Writing, shard: Shard) -> tuple[Rows, dict[int, Counter[str]]]:
     priors = shard.priors() if any(TASKS[feed.task].prior for _, feed in piece.feeds) else None
     rows = Rows(shard.studies, priors)
     files = (piece.survey_file(), piece.texts_file(), piece.choice_file())
-    for (number, feed), offers, text, (mask, options) in zip(piece.feeds, *map(kept, files), strict=True):
+    for (number, feed), offers, (text, read), (mask, options) in zip(
+        piece.feeds, *map(kept, files), strict=True
+    ):
         wanted = np.flatnonzero(mask)
         places = offers.place[wanted].tolist()
         if TASKS[feed.task].told:
@@ -72,7 +74,7 @@ def _ask(job: Writing, shard: Shard) -> tuple[Rows, dict[int, Counter[str]]]:
             # Where a task stands in quartets, its options were drawn with the choice.
             drawn = options.tolist() if TASKS[feed.task].wrong else [()] * len(places)
             frequency = job.frequency[number]
-            drafts = _drafts(rows, feed.task, offers.topics(wanted), drawn, frequency, piece.seed)
+            drafts = _drafts(rows, feed.task, offers.topics(wanted), drawn, frequency, piece.seed, read)
             splits = rows.ask(feed.task, places, drafts)
         counts[number] = Counter(splits)
     return rows, counts
@@ -85,16 +87,20 @@ def _drafts(
     drawn: Sequence[Sequence[int]],
     frequency: dict[str, dict[str, int]],
     seed: int,
+    read: Sequence[Any],
 ) -> list[Draft]:
     """A draft for each topic of a feed, with the options that were drawn for it."""
     studies, dice, drafts = rows.studies, Dice(), []
+    known = {study.id: one for study, one in zip(studies, read, strict=bool(read))}
+    again = (lambda one: known[one.id]) if read else None
     for (place, topic, company), options in zip(topics, drawn, strict=True):
         study = studies[place]
         rng = random_for(study, task, topic, seed, dice)
         often = frequency.get(topic.split or study.split) or None
         others = [studies[other] for other in company if other >= 0]
         prior = rows.prior(task, place)
-        drafts.append(draft(study, prior, task, topic, rng, often, others, [*map(written, options)]))
+        shown = [*map(written, options)]
+        drafts.append(draft(study, prior, task, topic, rng, often, others, shown, again))
     return drafts
 
 

@@ -7,7 +7,7 @@ asked; `build.py` chooses among the topics of a whole corpus so that answers are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -156,11 +156,13 @@ def draft(
     frequency: Mapping[str, float] | None = None,
     others: Sequence[Study] = (),
     options: Sequence[str] = (),
+    read: Callable[[Study], Any] | None = None,
 ) -> Draft:
     """One topic of a study as a question with its answer, without what is the study's own.
 
     `frequency` says how often each label is the right answer in the corpus; without it wrong labels are
-    drawn evenly. A task without the prior or the others that it needs is a fault.
+    drawn evenly. A task without the prior or the others that it needs is a fault. `read` gives back what the
+    task reads of a study, where that was done before.
     """
     way = TASKS[task]
     if way.prior and prior is None:
@@ -172,8 +174,8 @@ def draft(
         fill = way.told(study, topic.subject)
         asked = Asked((), topic.text, fill=fill, images=shown_images, subject=topic.subject)
     else:
-        given = Given(EVEN if frequency is None else frequency, prior if way.prior else None, others, options)
-        asked = way.ask(study, topic, rng, given)
+        often, before = EVEN if frequency is None else frequency, prior if way.prior else None
+        asked = way.ask(study, topic, rng, Given(often, before, others, options, read or way.reads))
     question = asked.question
     if not question:
         templates = questions()[asked.wording or task]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cxreason.answers.dialects import letters
 from cxreason.records import Kind, Study
@@ -60,6 +60,10 @@ class Asked(NamedTuple):
     """Whether the marks of the options are drawn too."""
 
 
+def reads_nothing(study: Study) -> Any:
+    """For a task that reads nothing of a study that would take long."""
+
+
 class Given(NamedTuple):
     """What a task may use beside the study."""
 
@@ -72,6 +76,8 @@ class Given(NamedTuple):
     options: Sequence[str] = ()
     """The options in their order, where a builder drew them up for several studies. The truth is one of
     them."""
+    read: Callable[[Study], Any] = reads_nothing
+    """`Task.reads`, or what gives back what a builder has read so of each study."""
 
 
 def _not_asked(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
@@ -104,6 +110,8 @@ class Task:
     told: Callable[[Study, str], Mapping[str, str]] | None = None
     """Of a task that is not asked but told: the text of a topic is the answer, only the template is drawn.
     What stands in its blanks, by the study and the subject. Builders write such samples by the column."""
+    reads: Callable[[Study], Any] = reads_nothing
+    """What its topics and questions read of a study, where that takes long: builders keep it for both."""
     shows_images: bool = True
     """Of a task that is told: whether it shows the images of the study."""
 

@@ -69,7 +69,7 @@ def ask_matching(study: Study, topic: Topic, rng: Random, given: Given) -> Asked
     """The own text or that of the other study."""
     (other,) = given.others
     owner = study if topic.value == "yes" else other
-    text = texts(owner)[topic.group]
+    text = given.read(owner)[topic.group]
     return shuffled(("Yes", "No"), topic.value.capitalize(), rng, fill={"text": text}, styled=True)
 
 
@@ -79,7 +79,7 @@ def selection_topics(study: Study) -> list[Topic]:
 
 def ask_selection(study: Study, topic: Topic, rng: Random, given: Given) -> Asked:
     """The own text among those of three others."""
-    written = [texts(one)[topic.group] for one in (study, *given.others)]
+    written = [given.read(one)[topic.group] for one in (study, *given.others)]
     return shuffled(written, written[0], rng, styled=True)
 
 
@@ -114,9 +114,16 @@ TASKS: dict[str, Task] = {
         title="Image-Text Matching",
         company=1,
         says=text_says,
+        reads=texts,
     ),
     "selection": Task(
-        "choice", selection_topics, ask_selection, title="Image-Text Selection", company=3, says=text_says
+        "choice",
+        selection_topics,
+        ask_selection,
+        title="Image-Text Selection",
+        company=3,
+        says=text_says,
+        reads=texts,
     ),
     "view_matching": Task(
         "choice",
