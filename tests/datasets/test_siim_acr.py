@@ -75,6 +75,15 @@ def test_the_table_has_several_names(tree, name):
     assert next(siim_acr.read(tree)).images[0].startswith("siim/dicom-images-train/")
 
 
+def test_copies_as_png_are_taken_where_there_is_no_dicom(tree):
+    place = tree / "dicom-images-train"
+    write_text(place / "1.2.10.png", "")
+    (place / "9.1.2.11/8.1.2.11/1.2.11.dcm").rename(place / "1.2.11.png")
+    first, second, _ = siim_acr.read(tree)
+    assert first.images == ("dicom-images-train/9.1.2.10/8.1.2.10/1.2.10.dcm",)
+    assert second.images == ("dicom-images-train/1.2.11.png",)
+
+
 def test_an_image_without_a_file_has_the_path_that_it_should_have(tree):
     path = tree / "train-rle.csv"
     path.write_text(path.read_text() + "1.2.13,-1\n")

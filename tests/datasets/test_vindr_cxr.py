@@ -92,7 +92,9 @@ def test_a_finding_is_present_where_most_readers_saw_it_and_uncertain_where_one_
 
 
 def test_short_names_are_written_out(known):
-    assert {"interstitial lung disease", "enlarged pulmonary artery"} <= set(known[0].labels)
+    assert {"interstitial lung disease", "enlarged pulmonary artery", "nodule or mass"} <= set(
+        known[0].labels
+    )
     assert not {"ild", "enlarged pa", "copd"} & set(known[0].labels)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from cxreason.datasets.tables import Row, candidates
+from cxreason.datasets.tables import DatasetError, Row, candidates
 from cxreason.records import Study, changed
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", "")
@@ -48,6 +48,8 @@ class Shelf:
                 gone = above
             self._gone = f"{gone}/"  # nothing below is there: the next thousand need not be looked for
             return frozenset()
+        except OSError as error:
+            raise DatasetError(f"{home}: cannot be looked through ({error.strerror}).") from None
 
 
 def _spellings(name: str) -> tuple[str, ...]:

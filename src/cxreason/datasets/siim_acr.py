@@ -96,9 +96,5 @@ def mask_boxes(encoded: Iterable[str], label: str, table: Path) -> tuple[Box, ..
 
 def _images(root: Path) -> dict[str, Path]:
     """Image id -> its file. The names of the folders of studies and series stand in no table."""
-    return {
-        path.stem: path
-        for place in _PLACES
-        for path in sorted(visible((root / place).rglob("*")))
-        if path.suffix in (".dcm", ".png", ".jpg")
-    }
+    files = [path for place in _PLACES for path in sorted(visible((root / place).rglob("*")))]
+    return {path.stem: path for ending in (".jpg", ".png", ".dcm") for path in files if path.suffix == ending}

@@ -102,6 +102,7 @@ NAMES = {
     "Enlarged PA": "enlarged pulmonary artery",
     "ILD": "interstitial lung disease",
     "COPD": "chronic obstructive pulmonary disease",
+    "Nodule/Mass": "nodule or mass",
 }
 SIZES = ("{}_meta.csv", "{}_sizes.csv")
 """Tables of sizes that come with smaller copies, as of VinBigData on Kaggle."""
