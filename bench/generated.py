@@ -21,7 +21,7 @@ from cxreason.phantom.visit import DEEP
 from cxreason.phantom.world import draw_visit
 from cxreason.records import Box, Entity, Question, Study, changed
 from cxreason.text.ontology import FINDINGS, NO_FINDING
-from cxreason.text.sections import sentences
+from cxreason.text.sections import headed_sentences
 
 NUM_PHANTOMS = 300
 CHEXPERT = (*FINDINGS, NO_FINDING)
@@ -54,7 +54,7 @@ def _one(rng: Random, things: Sequence[Thing]) -> Thing:
 def _pool() -> tuple[list[str], list[str], list[dict[str, int]]]:
     """Sentences, indications and label sets of a few hundred deep phantoms."""
     drawn = [record(draw_visit(7, number, DEEP)) for number in range(NUM_PHANTOMS)]
-    said = sorted({text for one in drawn for _, text in sentences(one.findings)})
+    said = sorted({text for one in drawn for _, told in headed_sentences(one.findings) for text in told})
     why = sorted({one.indication for one in drawn if one.indication}) or ["Cough."]
     abnormal = [one.labels for one in drawn if 1 in one.labels.values() and one.labels.get(NO_FINDING) != 1]
     normal = [one.labels for one in drawn if one.labels.get(NO_FINDING) == 1]
