@@ -19,7 +19,7 @@ from cxreason.training import models, tiny, tiny_seeing, tiny_speaking
 
 @pytest.fixture(scope="module")
 def studies():
-    return [one.study for one in drawn(seed=5, num_studies=400, world=DEEP)]
+    return [one.study for one in drawn(seed=5, num_studies=280, world=DEEP)]
 
 
 def lessons(studies, make=tiny_speaking.lesson, num_lessons=300):
