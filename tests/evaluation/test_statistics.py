@@ -97,9 +97,9 @@ def test_the_chunk_size_changes_nothing(monkeypatch):
 @pytest.mark.timing
 def test_forty_thousand_items_take_about_a_second():
     values = np.random.default_rng(0).random(40_000).tolist()
-    started = time.perf_counter()
+    started = time.process_time()  # this process's own time, so that a busy machine does not fail the test
     found = bootstrap(values)
-    assert time.perf_counter() - started < 3  # 0.4 s on a free core
+    assert time.process_time() - started < 3  # 0.4 s on a free core
     assert found.high - found.low == pytest.approx(2 * 1.96 * math.sqrt(1 / 12 / 40_000), rel=0.1)
 
 

@@ -369,9 +369,9 @@ def test_sentences_mean_the_same_wherever_they_stand(first, second):
 def test_endless_repetition_is_read_in_a_blink(piece):
     import time
 
-    started = time.perf_counter()
+    started = time.process_time()  # this process's own time, so that a busy machine does not fail the test
     observe(piece * 3000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @settings(max_examples=100, deadline=None)
