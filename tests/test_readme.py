@@ -50,6 +50,7 @@ def test_the_commands_run_in_their_order(tmp_path, monkeypatch):
         given = [*command[1:], *SMALLER[command[1]]]
         result = CliRunner().invoke(app, given, prog_name="cxreason", catch_exceptions=False)
         assert result.exit_code == 0, f"{shlex.join(given)}\n{result.output[-2000:]}"
+        assert (command[1] == "score") == ("score-phantom/page.html" in result.stderr)
     assert (tmp_path / "runs" / "score-phantom" / "summary.json").exists()
 
 

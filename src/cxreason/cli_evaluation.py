@@ -76,6 +76,8 @@ def score(
         from cxreason.evaluation import score as room
 
         report(recipe, room.score(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+        if not dry_run:
+            typer.echo(f"the numbers and every case: {recipe.out / 'page.html'}", err=True)
 
 
 @evaluation.command()
