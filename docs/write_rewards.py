@@ -54,6 +54,12 @@ CASES: tuple[tuple[str, str, str], ...] = (
     ("listing every finding", EVERYTHING, "A"),
     ("hedging about every finding", EVERYTHING.replace("There is", "There may be"), "A"),
     (
+        "stating and denying every finding",
+        f"{EVERYTHING} {EVERYTHING.replace('There is', 'There is no')}",
+        "A",
+    ),
+    ("betting on every side", "There is a left pleural effusion. There is a right pleural effusion.", "A"),
+    (
         "listing every option",
         " ".join(f"There is {option.lower()}." for option in OPTIONS),
         ", ".join("ABCD"),
@@ -94,7 +100,8 @@ it copies from the prompt is not said.
 
 It pays for describing the whole image, whatever the question was. A trace that is wrong as often as right
 gets 0, so a weak model meets many zeros: start from SFT. Listing every finding pays where a report has more
-than half of them. Both rewards read by the same rules, and what these misread is misread for both.
+than half of them, and on a report without a finding all normals earn 1, seen or not: a set of mostly healthy
+patients teaches nobody to look. Both rewards read by the same rules, and misread alike.
 
 The report: "{REPORT}"
 

@@ -35,6 +35,7 @@ SAMPLES_OF_A_CELL = 12
 """Of each task and mode; cells differ by far more than samples of one do."""
 ALIKE = 1e-9
 EVERY_FINDING = " ".join(f"There is {finding}." for finding in FINDINGS)
+BOTH_WAYS = f"{EVERY_FINDING} {EVERY_FINDING.replace('There is', 'There is no')}"
 NOTHING = "Let me look at this image."
 
 
@@ -68,6 +69,8 @@ def cases(sample: Sample, other: Sample | None, *, dialect: str, mode: Mode) -> 
     everything = _everything(sample)
     if everything is not None:
         yield Case("every option at once", LOSE, said(everything))
+    if sample.kind == "report":
+        yield Case("a report that states and denies", LOSE, said(BOTH_WAYS))
     if mode == "direct":
         return
     if other is not None and other.facts and other.reasoning:
@@ -78,6 +81,7 @@ def cases(sample: Sample, other: Sample | None, *, dialect: str, mode: Mode) -> 
     yield Case(
         "every finding weighed", NOT_WIN, said(gold, EVERY_FINDING.replace("There is", "There may be"))
     )
+    yield Case("every finding stated and denied", NOT_WIN, said(gold, BOTH_WAYS))
     if sample.facts:
         yield Case("padded with unmentioned normals", NOT_WIN, said(gold, f"{trace} {_normals(sample)}"))
 
