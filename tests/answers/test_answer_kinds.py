@@ -87,6 +87,9 @@ def test_boxes_are_read_from_the_literal(said, value, note):
         "<|box|>(12,60),(18",
         f"No nodule detected. {NODULE}",
         f"{NODULE} No nodule detected.",
+        "No idea, a nodule was detected.",
+        "No effusion. But a nodule is detected.",
+        "No, there is a nodule detected.",
     ],
 )
 def test_what_is_no_box_or_both_is_not_understood(said):

@@ -22,6 +22,7 @@ YES_NO = ("Yes", "No")
         ("{B}", VIEWS, "B", "in braces"),
         ("**B**", VIEWS, "B", "in bold"),
         ("$\\text{B}$", VIEWS, "B", "as LaTeX text"),
+        ("\\boxed{B}", VIEWS, "B", "boxed inside the tags of another dialect"),
         ("Answer: B", VIEWS, "B", "announced"),
         ("The correct answer is (B).", VIEWS, "B", "announced at length"),
         ("Option B", VIEWS, "B", "as an option"),

@@ -135,6 +135,12 @@ def test_unknown_names_are_faults_of_the_caller_and_not_zero():
         score("A", "A", kind="number")
 
 
+def test_boxes_in_boxes_by_the_thousand_are_read_quickly():
+    text = "Large. " + "\\boxed{" * 20_000 + "B" + "}" * 20_000
+    told = understand(text, dialect="boxed", mode="reasoning", kind="choice", options=VIEWS)
+    assert (told.answer, told.well_formed) == ("B", False)
+
+
 @pytest.mark.parametrize(
     "flood", ["\\boxed{", "{", "}", "<answer>", "<think>", "</answer>", "<|box|>(1", "A or "]
 )

@@ -76,6 +76,12 @@ def test_a_report_that_says_everything_and_denies_it_is_worth_nothing(tmp_path):
         assert (found[metric]["value"], found[metric]["num_flagged"]) == (0.0, 0), metric
 
 
+def test_a_gold_answer_that_is_no_option_is_told_with_its_sample(tmp_path):
+    samples = [question(0), question(1, "C")]
+    with pytest.raises(UserError, match=r"sample s0001 cannot be scored: gold answer 'C' is no letter"):
+        score(recipe(tmp_path, samples, [right(samples[0]), reply(samples[1], "<answer>A</answer>")]))
+
+
 def test_what_mining_dropped_stays_in_the_accuracy(tmp_path):
     samples = [question(number, report="There is edema.") for number in range(3)]
     said = [reply(sample, "<think>Edema.</think><answer>A</answer>", mode="reasoning") for sample in samples]

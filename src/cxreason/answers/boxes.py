@@ -19,6 +19,8 @@ _PAIR = rf"\({_NUMBER},{_NUMBER}\)"
 _BOX = re.compile(
     rf"(?:<\|ref\|>((?:(?!<\|).)*)<\|/ref\|>\s*)?<\|box\|>\s*{_PAIR}\s*,\s*{_PAIR}\s*<\|/box\|>", re.DOTALL
 )
+_MORE = re.compile(r"[.!?;]\s+\w|\bno\s+(?:idea|doubt)\b|,\s*(?:an?|the|but|there|yes)\b", re.IGNORECASE)
+"""What a reply that says "No ... detected." says besides, and then it may say the opposite."""
 _NOTHING = re.compile(r"\bno\b(?:(?!<\|).)*\bdetected\b[.\s}]*", re.IGNORECASE | re.DOTALL)
 
 
@@ -48,6 +50,8 @@ def parse(text: str, options: Sequence[str] = ()) -> Parsed:
             return Parsed("", "boxes stand beside the statement that there are none")
         return Parsed(_literal(found), note=", ".join(sorted(notes)))
     if _NOTHING.fullmatch(text.strip()):
+        if _MORE.search(text):
+            return Parsed("", "more than that there is none")
         return Parsed(" ".join(text.replace("}", " ").split()))
     return Parsed("", "no readable box" if text.strip() else "the answer is empty")
 

@@ -31,7 +31,7 @@ _OTHER_MARKS = re.compile(r"(?<!\w)(?:[(\[]([A-Za-z])[)\]]|([A-Z])[).:](?= |$))"
 _LETTER_LIST = re.compile(
     r"[(\[]?[a-z][)\].]?(?:(?: ?[,;/&+|] ?| )(?:(?:and|or) )?[(\[]?[a-z][)\].]?)+\.?", re.IGNORECASE
 )
-_LATEX_WRAP = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boldsymbol) ?\{([^{}]*)\}")
+_LATEX_WRAP = re.compile(r"\\(?:boxed|text|textbf|textit|mathrm|mathbf|boldsymbol) ?\{([^{}]*)\}")
 _DRESS = " *_`$\"'“”‘’"
 _DENYING = re.compile(
     r"no|not|nor|neither|never|none|without|cannot|.+n['’]t|absent|absence|exclude[sd]?|excluding|except"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cxreason.records import Mode
@@ -192,10 +192,10 @@ class Boxed:
         """
         turn, alone = _final_turn(text)
         said = _without_suffixes(turn)
-        boxes = [(start, content) for start, content in _boxes(said) if content]
+        filled = next(((start, content) for start, _, content in _boxes(said) if content), None)
         well_formed = alone and _boxed_well_formed(turn, mode)
-        if boxes:
-            start, content = boxes[-1]
+        if filled is not None:
+            start, content = filled
             return Reply(said[:start].strip(), content, "", well_formed)
         said = said.strip()
         if not _reasons(mode) and said and "\\boxed" not in said:
@@ -322,11 +322,10 @@ def _think_well_formed(turn: str, mode: Mode, *, answer_first: bool = False) -> 
 def _boxed_well_formed(turn: str, mode: Mode) -> bool:
     if not _reasons(mode):
         return _is_filled(turn) and "\\boxed" not in turn
-    boxes = list(_boxes(turn))
-    if turn.count("\\boxed") != 1 or len(boxes) != 1 or not _is_filled(boxes[0][1]):
+    box = next(_boxes(turn), None) if turn.count("\\boxed") == 1 else None
+    if box is None or not _is_filled(box[2]):
         return False
-    start = boxes[0][0]
-    end = next(end for box_start, end in _spans(turn) if box_start == start)
+    start, end, _ = box
     # A stray brace or a dollar sign after the box is a slip of the pen, not a second answer.
     return _is_filled(turn[:start]) and not turn[end:].strip(string.whitespace + string.punctuation)
 
@@ -350,12 +349,11 @@ def _spans(text: str) -> list[tuple[int, int]]:
     return sorted(spans)
 
 
-def _boxes(text: str) -> list[tuple[int, str]]:
-    """Start and content of every closed box. Doubled braces around the content are taken off."""
-    found = []
-    for start, end in _spans(text):
+def _boxes(text: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end and content of every closed box, the last to be opened first; contents are cut as they are
+    asked for, since boxes in boxes by the thousand hold each other's. Doubled braces are taken off."""
+    for start, end in reversed(_spans(text)):
         content = text[text.index("{", start) + 1 : end - 1].strip()
         while content.startswith("{") and content.endswith("}") and "{" not in content[1:-1]:
             content = content[1:-1].strip()
-        found.append((start, content))
-    return found
+        yield start, end, content

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cxreason.answers import boxes as box_answer
 from cxreason.answers import score as score_answer
+from cxreason.errors import UserError
 from cxreason.evaluation import grounding
 from cxreason.evaluation.consistency import answers_consistency
 from cxreason.evaluation.metrics import ANSWER_METRIC
@@ -25,7 +26,10 @@ def score_item(prediction: Prediction, sample: Sample, parts: RadRScore | None) 
     """The scores of one prediction, one per metric that applies to its task; `parts` are its RadRScore's."""
     said = prediction.problem or f"said {prediction.answer}, expected {sample.answer}"
     row = _row(prediction, sample, reason=said, flagged=bool(prediction.problem))
-    worth = score_answer(prediction.answer, sample.answer, kind=sample.kind, options=sample.options)
+    try:
+        worth = score_answer(prediction.answer, sample.answer, kind=sample.kind, options=sample.options)
+    except ValueError as error:  # a hole in the samples, which nobody can answer right
+        raise UserError(f"sample {sample.id} cannot be scored: {error}. Mend it, or leave it out.") from error
     yield _of(row, ANSWER_METRIC.get(sample.kind, "accuracy"), worth)
     if sample.kind == "boxes":
         yield _of(row, "iou_accuracy", float(worth >= HIT))
