@@ -239,11 +239,11 @@ def test_clients_that_send_slowly_are_not_waited_for(monkeypatch):
     monkeypatch.setattr(web, "HEAD_SECONDS", 0.5)
     with running(Desk(Scripted(), limits=Limits(body_seconds=0.5))) as address:
         began = time.monotonic()
-        assert raw(address, b"GET / HT") == b""
+        assert raw(address, b"GET / HT", seconds=60) == b""
         slow = b"POST /api/images HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc"
-        assert b" 408 " in raw(address, slow)
-        assert time.monotonic() - began < 5
-        assert httpx.get(f"{address}/health").status_code == 200
+        assert b" 408 " in raw(address, slow, seconds=60)
+        assert time.monotonic() - began < 60, "it was we who hung up"
+        assert httpx.get(f"{address}/health", timeout=60).status_code == 200
 
 
 def test_a_client_that_does_not_read_is_let_go(caplog, monkeypatch):
@@ -257,11 +257,11 @@ def test_a_client_that_does_not_read_is_let_go(caplog, monkeypatch):
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.connect((host, int(port)))
         line.sendall(f"GET /api/images/{told.json()['id']}/pixels HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        ends = time.monotonic() + 15
+        ends = time.monotonic() + 60
         while "does not read" not in caplog.text and time.monotonic() < ends:
             time.sleep(0.05)
         assert "does not read" in caplog.text
-        assert httpx.get(f"{address}/health").status_code == 200
+        assert httpx.get(f"{address}/health", timeout=60).status_code == 200
         line.close()
 
 
@@ -357,11 +357,12 @@ def test_whoever_goes_away_makes_room_and_stops_the_model():
     desk = Desk(model, limits=Limits(at_once=1, most_waiting=0))
     body = {"messages": [{"role": "user", "content": "Edema?"}], "stream": True}
     with running(desk) as address:
-        with httpx.stream("POST", f"{address}/v1/chat/completions", json=body) as answer:
+        told = {"json": body, "timeout": 60}
+        with httpx.stream("POST", f"{address}/v1/chat/completions", **told) as answer:
             lines = answer.iter_lines()  # kept: a reader of lines that nobody holds hangs up
             assert next(lines)
             assert desk.line.num_served == 1
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while (desk.line.num_served or not model.num_given_up) and time.monotonic() < ends:
             time.sleep(0.02)
         assert (desk.line.num_served, model.num_given_up) == (0, 1)
@@ -374,7 +375,7 @@ def test_whoever_goes_away_before_a_whole_answer_stops_the_model_too():
     with running(desk) as address:
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{address}/v1/chat/completions", json=body, timeout=1)
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while (desk.line.num_served or not model.num_given_up) and time.monotonic() < ends:
             time.sleep(0.02)
         assert (desk.line.num_served, model.num_given_up) == (0, 1)
