@@ -90,7 +90,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--grid", type=Path, default=GRID, help="another grid than ablations.yaml")
     parser.add_argument("--only", nargs="+", default=[], metavar="EXPERIMENT", help="what these need alone")
     parser.add_argument("--dry-run", action="store_true", help="list the jobs with an estimate")
-    parser.add_argument("--smoke", action="store_true", help="the grid of toys")
+    parser.add_argument("--smoke", action="store_true", help="the grid of toys; change it by smoke.KEY=VALUE")
     parser.add_argument("--write-docs", action="store_true", help="write docs/experiments.md, run nothing")
     return parser.parse_args(arguments)
 

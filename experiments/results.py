@@ -15,6 +15,7 @@ from cxreason.runs import read
 Values = dict[str, float | None]
 NOTHING = Crossed(None, None, None, 0)
 
+OF_TRACES = ("radrscore", "r_f", "r_c", "r_e")
 METRICS = {
     "accuracy": "closed questions, accuracy",
     "anomaly_f1": "open question, F1",
@@ -110,8 +111,9 @@ def _measured(jobs: Iterable[Job]) -> Measured:
     for job in sorted(jobs, key=lambda one: one.seed or 0):
         name = "scores" if job.stage == "score" else None
         for row in read(job.out, Score, name):
-            # The habits hold some of RadRScore's parts again; the scores' are the ones that count.
-            if job.stage == "habits" and row.metric in ("r_f", "r_c"):
+            # The habits hold parts of RadRScore again; those of the scores count, and a direct
+            # answer, whose trace nobody asked for, has none.
+            if row.metric in OF_TRACES and (job.stage == "habits" or job.mode == "direct"):
                 continue
             by_metric.setdefault(row.metric, {}).setdefault(job.seed, {})[row.sample_id] = row.value
             patients[row.sample_id], tasks[row.sample_id] = f"{row.dataset}/{row.patient_id}", row.task

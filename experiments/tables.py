@@ -207,7 +207,7 @@ def _time(needed: Sequence[Job], finished: Sequence[Job]) -> str:
         return f"{len(there)} of its {len(needed)} runs are finished."
     total = sum(seconds(job.out) for job in there)
     return (
-        f"{len(needed)} runs, {total / 60:.0f} minutes of one core, so about {total / 120:.0f} on two; what "
+        f"{len(needed)} runs of together {total / 60:.0f} minutes, about {total / 120:.0f} with two workers; what "
         "several experiments need is counted in each."
     )
 

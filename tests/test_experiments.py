@@ -178,6 +178,14 @@ def test_differences_are_taken_seed_by_seed_over_the_items_that_both_have(room, 
     assert found.mean(("process", "direct", "as_is"), "accuracy").value is None
 
 
+def test_an_answer_whose_trace_nobody_asked_for_has_no_radrscore(room, measured):
+    results = importlib.import_module("results")
+    way = ("sft-both", "direct", "as_is")
+    found = results.Results(measured({(way, 1): {"accuracy": {"a": 1.0}, "radrscore": {"a": 0.0}}}))
+    assert found.mean(way, "accuracy").value == 1.0
+    assert found.mean(way, "radrscore").value is None
+
+
 def test_the_table_of_differences_says_which_published_effects_appear(room, grid, measured, monkeypatch):
     tables = importlib.import_module("tables")
     monkeypatch.setattr(tables, "seconds", lambda folder: 60.0)
@@ -195,7 +203,7 @@ def test_the_table_of_differences_says_which_published_effects_appear(room, grid
     assert accuracy[4].startswith("+.500 (+.")
     assert accuracy[5:7] == ["+.500 +.500 +.500", "60"]
     assert accuracy[8:] == ["+19.9%", "appears |"]
-    assert radrscore[4] == "+.000 (+.000 to +.000)"
+    assert radrscore[4] == "+.000"  # the same in all items: no difference, and no interval of it
     assert radrscore[9] == "not seen |"
     assert "| SFT(Both) | 3 | .750 (" in made["figure-5"]
     assert made["order"].count("\n| answer first | - | - |") == 1  # not measured, and said so

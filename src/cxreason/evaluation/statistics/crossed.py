@@ -34,7 +34,8 @@ def crossed(runs: Sequence[Sequence[float]], groups: Sequence[Hashable]) -> Cros
 
     A group is a patient with all items of theirs. `runs` holds a row for each run and a column for each item;
     of differences between two models on the same items it gives the paired comparison. One run is taken for
-    all that there are. No interval reaches beyond the smallest and the largest value, and one group has none.
+    all that there are. No interval reaches beyond the smallest and the largest value. One group has none, and
+    neither have values that are all the same: that they do not vary here does not say that they never do.
 
     >>> found = crossed([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 0, 1]], ["a", "b", "c", "d"])
     >>> round(found.value, 3), round(found.low, 3), found.high, found.n
@@ -56,7 +57,7 @@ def crossed(runs: Sequence[Sequence[float]], groups: Sequence[Hashable]) -> Cros
         return Crossed(mean, None, None, values.shape[1], None, of_runs)
     variance, freedom = _variance(parts)
     if variance <= (ROUNDING * float(np.abs(values).max())) ** 2:
-        return Crossed(mean, mean, mean, values.shape[1], None if mean else 1.0, of_runs)
+        return Crossed(mean, None, None, values.shape[1], None if mean else 1.0, of_runs)
     from scipy.special import stdtr, stdtrit
 
     error = math.sqrt(variance)
