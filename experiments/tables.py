@@ -207,8 +207,8 @@ def _time(needed: Sequence[Job], finished: Sequence[Job]) -> str:
         return f"{len(there)} of its {len(needed)} runs are finished."
     total = sum(seconds(job.out) for job in there)
     return (
-        f"{len(needed)} runs of together {total / 60:.0f} minutes, about {total / 120:.0f} with two workers; what "
-        "several experiments need is counted in each."
+        f"{len(needed)} runs of together {total / 60:.0f} minutes, about {total / 120:.0f} with two workers; "
+        "what several experiments need is counted in each."
     )
 
 
