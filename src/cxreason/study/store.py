@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from cxreason.study import tables
@@ -105,20 +105,18 @@ class Store:
         """Tables, accounts and assignments. A study that began with another design is refused."""
         tables.reachable(self.database)
         self.database.create()
-        wanted = design(self.protocol)
+        text = json.dumps(resolved(self.protocol), sort_keys=True)
         with self.database.writing() as connection:
             told = dict(connection.execute(select(meta.c.key, meta.c.value)).all())
             if told.get("version", tables.VERSION) != tables.VERSION:
                 raise StudyError(f"database: is of version {told['version']}, not {tables.VERSION}.")
-            if "version" not in told:
-                connection.execute(insert(meta).values(key="version", value=tables.VERSION))
+            if told.get("protocol") == text:
+                return  # all was drawn from it before; after a crash readers wait for this start
             self._add_accounts(connection)
-            self._add_assignments(connection, wanted)
-            text = json.dumps(resolved(self.protocol), sort_keys=True)
-            if "protocol" in told:
-                connection.execute(update(meta).where(meta.c.key == "protocol").values(value=text))
-            else:
-                connection.execute(insert(meta).values(key="protocol", value=text))
+            self._add_assignments(connection, design(self.protocol))
+            connection.execute(delete(meta))
+            rows = [{"key": "version", "value": tables.VERSION}, {"key": "protocol", "value": text}]
+            connection.execute(insert(meta), rows)
 
     def _add_accounts(self, connection: Connection) -> None:
         known = set(connection.scalars(select(accounts.c.name)))
@@ -140,17 +138,22 @@ class Store:
                 there = {}
             rows = _missing(there, wanted)
             connection.execute(insert(assignments), rows)
-        query = select(assignments).order_by(assignments.c.reader, assignments.c.position)
-        self._plan = {}
-        for row in connection.execute(query):
-            self._plan.setdefault(row.reader, []).append(_reading_of(row, ()))
-            self._modes[row.id] = self.protocol.arms[row.arm].mode
 
     # What readers have before them
 
     def plan(self, reader: str) -> list[Reading]:
         """A reader's assignments in order, without what was recorded of them."""
-        return self._plan.get(reader, [])
+        if reader not in self._plan:
+            with self.database.reading() as connection:
+                rows = connection.execute(tables.PLAN, {"reader": reader}).all()
+            self._plan[reader] = [_reading_of(row, ()) for row in rows]
+        return self._plan[reader]
+
+    def _mode(self, connection: Connection, assignment: str) -> Mode:
+        if assignment not in self._modes:
+            arm = connection.scalar(tables.ARM, {"id": assignment})
+            self._modes[assignment] = self.protocol.arms[arm or ""].mode
+        return self._modes[assignment]
 
     def due(self, reader: str) -> int:
         """The place of a reader's first assignment that is not done; all before it are."""
@@ -238,7 +241,7 @@ class Store:
                     raise ForeignEvent(one.id)
                 acks.append(Ack(one.id, "aside" if row.kind == "aside" else "known", row.seq))
                 continue
-            ack = self._one(connection, assignment, page, one, STEPS[self._modes[assignment]])
+            ack = self._one(connection, assignment, page, one, STEPS[self._mode(connection, assignment)])
             acks.append(ack)
         return acks
 
@@ -267,7 +270,7 @@ class Store:
         """What stands for each step of a reading."""
         found: dict[Step, Standing] = {"report": Standing(), "answers": Standing()}
         with self.database.reading() as connection:
-            for step in STEPS[self._modes[assignment]]:
+            for step in STEPS[self._mode(connection, assignment)]:
                 head, closed = (
                     self._head(connection, assignment, step),
                     self._closed(connection, assignment, step),

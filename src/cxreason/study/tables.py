@@ -135,6 +135,12 @@ SUBMITTED = (
 KNOWN = select(events.c.id, events.c.seq, events.c.assignment, events.c.kind).where(
     events.c.id.in_(bindparam("ids", expanding=True))
 )
+PLAN = (
+    select(assignments)
+    .where(assignments.c.reader == bindparam("reader"))
+    .order_by(assignments.c.position)
+)  # fmt: skip
+ARM = select(assignments.c.arm).where(assignments.c.id == bindparam("id"))
 LOCK = select(assignments.c.id).where(assignments.c.id == bindparam("id")).with_for_update()
 INSERT = insert(events)
 INSERT_LINE = insert(audit)
