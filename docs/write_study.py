@@ -148,9 +148,8 @@ def main() -> None:
                     camera.take(page, "start")
                 camera.read(page, mode)
                 if mode == "write":
-                    page.fill(
-                        "#text", "Small left pleural effusion with adjacent atelectasis.\nNo pneumothorax."
-                    )
+                    due = study.store.plan(reader)[study.store.due(reader)]
+                    page.fill("#text", study.protocol.case(due.case_id).reference)
                     page.wait_for_timeout(1500)
                 camera.take(page, mode)
                 if mode == "edit":
@@ -167,6 +166,9 @@ def main() -> None:
                 camera.read(page, mode)
                 camera.take(page, name)
                 page.context.close()
+            page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+            page.goto(f"{camera.base}/login")
+            camera.take(page, "login")
             page = camera.enter("admin")
             camera.take(page, "progress")
             page.goto(f"{camera.base}/admin/results")

@@ -29,7 +29,7 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def served():
-    desk = Desk(Scripted(YES), examples=examples(), limits=LIMITS)
+    desk = Desk(Scripted(YES), examples=examples(), limits=LIMITS, about="It is often wrong.")
     with running(desk) as address:
         yield desk, address
 
@@ -76,6 +76,7 @@ def test_an_example_is_there_and_an_answer_is_shown_sentence_by_sentence(chromiu
         expect(page.locator("#stop")).to_be_visible()
         answered(page)
         expect(page.locator(".verdict")).to_have_text("Yes")
+        expect(page.locator("#about")).to_have_text("It is often wrong.")
         expect(page.locator("#replies .trace > li")).to_have_count(2)
         chip = page.locator("#replies .chip").first
         expect(chip).to_have_text("pleural effusion present, left, mild")

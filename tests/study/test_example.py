@@ -13,7 +13,7 @@ from cxreason.study import example
 from cxreason.study.app import open_study
 from cxreason.study.design import design
 from cxreason.study.protocol import load_protocol
-from cxreason.study.serving import welcome
+from cxreason.study.serving import rehearse, welcome
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,13 @@ def test_it_can_be_served_at_once_and_prints_links(folder):
     lines = welcome(study, "http://localhost:1", links=True)
     assert sum("/join/" in line for line in lines) == 5
     assert sum("/join/" in line for line in welcome(study, "http://localhost:1", links=False)) == 1
+
+
+def test_a_rehearsal_leaves_nothing_behind(folder):
+    study = open_study(folder)
+    before = study.store.all_readings(), study.accounts.audited()
+    rehearse(study)
+    assert (study.store.all_readings(), study.accounts.audited()) == before
 
 
 def test_a_second_example_is_not_written_over_the_first(folder):

@@ -135,6 +135,22 @@ def test_guessing_is_slowed_down_and_written_down(study, client):
     assert guesser.log_in("another", "x").status_code == 429, "nor do other names from the same address"
 
 
+def test_strangers_cannot_fill_the_log(study, client, monkeypatch):
+    monkeypatch.setattr(rules, "MOST_BY_STRANGERS", 5)
+    monkeypatch.setattr(rules.time, "time", lambda: 1e9)
+    nobody = Client(study)
+    for number in range(9):
+        assert nobody.get(f"/join/made-up-{number}").status_code == 404
+    lines = logged(study, "refused")
+    assert len(lines) == 5
+    assert "not written down" in lines[0]
+    client.get("/read/another")
+    assert len(logged(study, "refused")) == 6, "whoever is logged in is written down always"
+    monkeypatch.setattr(rules.time, "time", lambda: 1e9 + 60)
+    nobody.get("/join/made-up")
+    assert len(logged(study, "refused")) == 7
+
+
 def test_a_locked_account_is_out_at_once(study, client):
     study.accounts.set_active("r1", False)
     assert client.get("/read", follow_redirects=False).status_code == 303

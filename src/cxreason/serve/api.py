@@ -96,6 +96,7 @@ async def about(request: Request) -> dict[str, Any]:
         "model": desk.engine.name,
         "dialect": desk.dialect,
         "notice": desk.notice,
+        "about": desk.about,
         "types": types,
         "findings": examples.finding_names(),
         "limits": {

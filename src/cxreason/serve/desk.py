@@ -12,10 +12,15 @@ from cxreason.serve.line import Full, Line
 from cxreason.serve.work import Work
 
 NOTICE = "For research only. Not a medical device: nothing here may be used for diagnosis or care."
+UNTAUGHT = (
+    "This is the tiny model that comes with cxreason, before any training on such questions: it is often "
+    "wrong, and its sentences may make no sense. `cxreason demo` teaches it; then "
+    "`cxreason serve runs/demo/grpo/model`."
+)
 
 
 class Desk:
-    """One server's state."""
+    """One server's state. `about` is what whoever asks should know of the model."""
 
     def __init__(
         self,
@@ -24,11 +29,13 @@ class Desk:
         dialect: str = "think",
         limits: Limits | None = None,
         examples: Mapping[str, Example] | None = None,
+        about: str = "",
     ):
         self.engine, self.dialect = engine, dialect
         self.limits = limits or Limits()
         self.examples = dict(examples or {})
         self.notice = NOTICE
+        self.about = about
         self.pulse_seconds = 10.0
         self.line = Line(self.limits.at_once, self.limits.most_waiting)
         self.decoders = Decoders(self.limits)

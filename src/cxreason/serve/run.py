@@ -35,7 +35,7 @@ def serve(
     """
     from cxreason.answers import DIALECTS
     from cxreason.serve.app import make_app
-    from cxreason.serve.desk import Desk
+    from cxreason.serve.desk import UNTAUGHT, Desk
     from cxreason.serve.examples import examples
     from cxreason.serve.guard import LOOPBACK
 
@@ -45,7 +45,8 @@ def serve(
     bound = listening.getsockname()
     local = bound[0] in ("127.0.0.1", "::1")
     engine = _engine(model, name, max_pixels)
-    desk = Desk(engine, dialect=dialect, limits=limits, examples=examples())
+    about = UNTAUGHT if model == "phantom" else ""
+    desk = Desk(engine, dialect=dialect, limits=limits, examples=examples(), about=about)
     # A server that only this machine can reach answers to this machine's names alone: see Guard.
     app = make_app(desk, hosts=(*LOOPBACK, *hosts) if local or hosts else ())
     shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]

@@ -26,6 +26,8 @@ LINK_SECONDS = 7 * 24 * 3600
 WINDOW_SECONDS = 15 * 60
 MOST_FAILURES = {"account": 5, "address": 20}
 """Failed logins within the window before more are refused, by account and by address."""
+MOST_BY_STRANGERS = 120
+"""Lines of the audit log in a minute about refused requests of people who are not logged in."""
 SHORTEST = 10
 """Characters of a password."""
 
@@ -68,6 +70,7 @@ class Accounts:
     def __init__(self, database: Database):
         self.database = database
         self._tries: Counter[str] = Counter()
+        self._strangers = (0, 0)
         self._counting = threading.Lock()
 
     # Links and passwords
@@ -188,9 +191,22 @@ class Accounts:
             return [dict(row._mapping) for row in connection.execute(query.order_by(accounts.c.name))]
 
     def log(self, account: str, action: str, subject: str = "", address: str = "") -> None:
-        """Add a line to the audit log."""
+        """Add a line to the audit log; of strangers so many a minute, or they could fill the disk."""
+        if action in ("refused", "login blocked") and not account:
+            count = self._count_stranger()
+            if count > MOST_BY_STRANGERS:
+                return
+            if count == MOST_BY_STRANGERS:
+                subject = "and more in this minute, which are not written down"
         with self.database.writing() as connection:
             connection.execute(INSERT_LINE, line(account, action, subject, address))
+
+    def _count_stranger(self) -> int:
+        minute = int(time.time() // 60)
+        with self._counting:
+            before = self._strangers[1] if self._strangers[0] == minute else 0
+            self._strangers = minute, before + 1
+            return before + 1
 
     def audited(self, limit: int = 200, before: int | None = None) -> list[dict[str, Any]]:
         """The last lines of the audit log, newest first."""

@@ -229,7 +229,7 @@ def _pixels(request: Request, id: str, number: int) -> Response:
     case = study.protocol.case(study.store.plan(account.name)[place].case_id)
     if not 0 <= number < len(case.images):
         refused(request, account.name, "an image that is not there")
-    study.accounts.log(account.name, "saw image", f"{case.id} {number}", address_of(request))
+    study.accounts.log(account.name, "saw image", f"{case.id}, image {number + 1}", address_of(request))
     return Response(pixel_file(study, case.id, number).read_bytes(), headers=HEADERS)
 
 

@@ -16,6 +16,9 @@ def run(folder: Path, *, host: str, port: int, url: str | None = None, links: bo
     run(Path("runs/study"), host="127.0.0.1", port=8080)
     """
     study = open_study(folder, url)
+    rehearse(study)
+    application = server(create_app(study), "cxreason.study")
+    # Not before all is ready: after a crash pages would wait at the open door instead of trying again.
     listening = listen(host, port)
     port = listening.getsockname()[1]
     logging.basicConfig(level=logging.WARNING)
@@ -23,9 +26,17 @@ def run(folder: Path, *, host: str, port: int, url: str | None = None, links: bo
         sys.stderr.write(line + "\n")
     sys.stderr.flush()
     try:
-        server(create_app(study), "cxreason.study").run(sockets=[listening])
+        application.run(sockets=[listening])
     finally:
         study.store.database.close()
+
+
+def rehearse(study: Study) -> None:
+    """Do once what every page and save needs: after a crash all readers come back in the same moment."""
+    study.templates.get_template("reading.html.jinja")
+    study.accounts.who("")
+    for reader in study.protocol.readers[:1]:
+        study.store.rehearse(reader.name)
 
 
 def welcome(study: Study, base: str, links: bool) -> list[str]:

@@ -7,6 +7,7 @@ so, and the text that stands stays. The first submit of a step can be there once
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -225,6 +226,19 @@ class Store:
                 continue
         raise RuntimeError("an event could not be recorded")
 
+    def rehearse(self, reader: str) -> None:
+        """Go through a reading's statements, so that they are compiled, and undo what they did."""
+        if not self.plan(reader) or self.due(reader) == len(self.plan(reader)):
+            return
+        one = self.plan(reader)[self.due(reader)]
+        self.standing(one.id)
+        step = STEPS[self.protocol.arms[one.arm].mode][0]
+        page, said = secrets.token_hex(8), {"step": step, "base": 0}
+        with contextlib.suppress(_Undone), self.database.writing() as connection:
+            self._insert(connection, one.id, page, Event(f"served-{page}", "served"))
+            self._record(connection, one.id, page, [Event(secrets.token_hex(8), "save", 0.0, said)])
+            raise _Undone
+
     def _record(self, connection: Connection, assignment: str, page: str, sent: Sequence[Event]) -> list[Ack]:
         if not self.database.is_sqlite:  # which lets one writer in at a time
             connection.execute(tables.LOCK, {"id": assignment})
@@ -331,6 +345,10 @@ def _reading_of(row: Any, told: Sequence[Recorded]) -> Reading:
     """A reading from its row among the assignments."""
     own = (row.id, row.reader, row.position, row.part, row.arm, row.case_id, row.left_text)
     return Reading(*own, tuple(told))
+
+
+class _Undone(Exception):
+    """Ends a transaction of which nothing shall stay."""
 
 
 class ForeignEvent(Exception):

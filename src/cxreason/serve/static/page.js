@@ -297,6 +297,8 @@ async function begin() {
   about = await (await call("/api/about")).json();
   at("model").textContent = about.model;
   at("notice").textContent = about.notice;
+  at("about").textContent = about.about;
+  at("about").hidden = !about.about;
   const choice = (value, text) => {
     const one = make("option", "", text);
     one.value = value;

@@ -317,7 +317,8 @@ function begin() {
     note("shown", event.detail);
     pump();
     // The keys of the viewer work at once, for whoever has no mouse and has not gone elsewhere yet.
-    if (document.activeElement === document.body) find("viewer").querySelector("canvas")?.focus({ preventScroll: true });
+    const withKeys = !matchMedia("(pointer: coarse)").matches;
+    if (withKeys && document.activeElement === document.body) find("viewer").querySelector("canvas")?.focus({ preventScroll: true });
   });
   find("viewer").addEventListener("viewer:failed", (event) => { note("failed", event.detail); pump(); });
   find("viewer").addEventListener("viewer:used", (event) => note("used", event.detail));
