@@ -1,6 +1,8 @@
 """Loading models: with and without torchvision, the shipped base, and folders that are none."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +46,31 @@ def test_a_saved_processor_loads_again_and_bears_the_standard_name(tmp_path):
         models.load_processor(tmp_path).image_processor.size
         == models.load_processor("phantom").image_processor.size
     )
+
+
+@pytest.mark.parametrize(
+    ("without", "says"),
+    [
+        ("processor_config.json", "its processor cannot be loaded (Can't load image processor for "),
+        ("tokenizer.json", "has no tokenizer (tokenizer.json, vocab.json, tokenizer.model). Copy the whole"),
+        ("model.safetensors", "its model cannot be loaded (Error no file named model.safetensors"),
+    ],
+)
+def test_a_checkpoint_that_was_half_copied_is_told_in_one_line(tmp_path, without, says):
+    half = Path(shutil.copytree(models.BASE_MODEL, tmp_path / "half"))
+    (half / without).unlink()
+    load = models.load_model if without == "model.safetensors" else models.load_processor
+    with pytest.raises(UserError) as told:
+        load(half)
+    assert str(told.value).startswith(f"{half}: {says}")
+
+
+def test_cut_weights_are_told_in_one_line(tmp_path):
+    half = Path(shutil.copytree(models.BASE_MODEL, tmp_path / "half"))
+    weights = half / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(UserError, match=r"half: its model cannot be loaded \(Error while deserializing"):
+        models.load_model(half)
 
 
 def test_max_pixels_bounds_the_patches():

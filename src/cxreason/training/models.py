@@ -15,10 +15,11 @@ weights (`lora`). A folder of adapters loads as the whole model that they make o
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,22 +89,34 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|trl\.")
 
 
+TOKENIZERS = ("tokenizer.json", "vocab.json", "tokenizer.model")
+"""Any of these makes a tokenizer; of a folder with none transformers makes one that knows no word."""
+
+
+@contextlib.contextmanager
+def _loading(path: str, what: str) -> Iterator[None]:
+    """What a checkpoint lacks is told in one line. transformers tells it as an OSError that is none of the
+    system's, or as one of its writers' own."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
+            raise
+        # The first sentence says what is missing; the rest is about other places.
+        why = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
+        raise UserError(f"{path}: its {what} cannot be loaded ({why}). Copy the whole checkpoint.") from error
+
+
 def load_processor(model: str | Path, *, max_pixels: int | None = None) -> ProcessorMixin:
     """The processor of a checkpoint, padding on the left, images kept below `max_pixels`."""
     quieten()
     path = resolve(str(model))
-    if has_torchvision():
-        from transformers import AutoProcessor
-
-        processor = AutoProcessor.from_pretrained(path)
-    else:
-        from transformers import AutoConfig, AutoTokenizer, Qwen2VLImageProcessorPil
-
-        standard = _standard_processor(AutoConfig.from_pretrained(path).model_type, path)
-        image_processor = Qwen2VLImageProcessorPil.from_pretrained(path)
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        template = tokenizer.chat_template or _chat_template(path)
-        processor = processor_without_video(standard)(image_processor, tokenizer, chat_template=template)
+    if Path(path).is_dir() and not any((Path(path) / name).exists() for name in TOKENIZERS):
+        raise UserError(f"{path}: has no tokenizer ({', '.join(TOKENIZERS)}). Copy the whole checkpoint.")
+    with _loading(path, "processor"):
+        processor: Any = _processor(path)
     processor.tokenizer.padding_side = "left"  # generation continues from the right end of every row
     if max_pixels is not None:
         size = dict(processor.image_processor.size)
@@ -111,6 +124,20 @@ def load_processor(model: str | Path, *, max_pixels: int | None = None) -> Proce
         size["shortest_edge"] = min(size["shortest_edge"], max_pixels)
         processor.image_processor.size = size
     return processor
+
+
+def _processor(path: str) -> ProcessorMixin:
+    if has_torchvision():
+        from transformers import AutoProcessor
+
+        return AutoProcessor.from_pretrained(path)
+    from transformers import AutoConfig, AutoTokenizer, Qwen2VLImageProcessorPil
+
+    standard = _standard_processor(AutoConfig.from_pretrained(path).model_type, path)
+    image_processor = Qwen2VLImageProcessorPil.from_pretrained(path)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    template = tokenizer.chat_template or _chat_template(path)
+    return processor_without_video(standard)(image_processor, tokenizer, chat_template=template)
 
 
 def _standard_processor(model_type: str, path: str) -> type[ProcessorMixin]:
@@ -156,10 +183,11 @@ def load_model(
     chosen: dict[str, Any] = {"dtype": dtype}
     if attention is not None:
         chosen["attn_implementation"] = attention
-    if is_adapter(path):
-        loaded = _with_adapters(path, chosen)
-    else:
-        loaded = AutoModelForImageTextToText.from_pretrained(path, **chosen)
+    with _loading(path, "model"):
+        if is_adapter(path):
+            loaded = _with_adapters(path, chosen)
+        else:
+            loaded = AutoModelForImageTextToText.from_pretrained(path, **chosen)
     hold_still(loaded, ("vision", "projector") if freeze_vision else freeze)
     return loaded
 
