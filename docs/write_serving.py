@@ -30,6 +30,7 @@ PHONE = {
     "has_touch": True,
     "is_mobile": True,
 }
+FINDING = "central venous catheter"
 COLOURS = 96
 PATIENCE = 180_000
 
@@ -61,10 +62,10 @@ def opened(browser: Any, address: str, **settings: Any) -> Any:
     return page
 
 
-def ask(page: Any, **choices: str) -> None:
+def ask(page: Any, samples: str = "1") -> None:
     """Choose, ask and wait for the whole answer."""
-    for name, value in choices.items():
-        page.select_option(f"#{name}", value)
+    page.fill("#finding", FINDING)
+    page.select_option("#samples", samples)
     page.wait_for_selector("#viewer[data-shown]")
     page.click("#go")
     page.wait_for_selector("#cost:has-text('tokens')")
