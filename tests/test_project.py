@@ -181,6 +181,12 @@ def test_no_folder_of_tests_is_passed_over(pytestconfig):
     assert not [str(one) for one in folders if any(fnmatch(one.name, pattern) for pattern in passed_over)]
 
 
+def test_no_two_files_of_tests_have_one_name():
+    # They are imported by their names alone: the second one would stop the whole collection.
+    names = [file.name for file in (ROOT / "tests").rglob("*.py") if file.name != "conftest.py"]
+    assert not [name for name in set(names) if names.count(name) > 1]
+
+
 def test_make_test_leaves_no_test_out(toy):
     shown = make(toy, "-n", "test", path=toy / "programs").stdout
     assert re.findall(r"-m pytest -m ('.+?'|\S+)", shown) == ["'not timing'", "timing"]
