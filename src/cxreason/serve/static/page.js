@@ -13,8 +13,16 @@ let about = null;
 let shown = FRESH;
 let viewer = null;
 let asked = null;
+/** Ends when the images are as they were last told to be. */
+let settled = Promise.resolve();
 
 // Images
+
+/** One change of the images after the other, in the order in which they came: none is lost. */
+function inTurn(change) {
+  settled = settled.then(change);
+  return settled;
+}
 
 async function upload(file) {
   const answer = await call("/api/images", { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
@@ -25,26 +33,32 @@ async function upload(file) {
 async function take(files) {
   const chosen = [...files].slice(0, 2);
   if (!chosen.length) return;
-  const state = at("upload-state");
   fail("");
   stop();
-  state.textContent = chosen.length > 1 ? "Reading two images …" : "Reading the image …";
-  try {
-    // Two that are dropped together replace what is shown; so does one, unless one is shown that is not an example.
-    const joins = chosen.length === 1 && shown.images.length === 1 && !shown.example;
-    const images = [];
-    for (const file of chosen) images.push(await upload(file));
-    show({ example: "", images: joins ? [...shown.images, ...images] : images });
-    state.textContent = files.length > 2 ? "Only the first two were taken." : "";
-  } catch (error) {
-    state.textContent = "";
-    fail(sentenceOf(error));
-  }
+  await inTurn(async () => {
+    const state = at("upload-state");
+    state.textContent = chosen.length > 1 ? "Reading two images …" : "Reading the image …";
+    try {
+      // Two that are dropped together replace what is shown; so does one, unless one is shown that is not an example.
+      const joins = chosen.length === 1 && shown.images.length === 1 && !shown.example;
+      const images = [];
+      for (const file of chosen) images.push(await upload(file));
+      show({ example: "", images: joins ? [...shown.images, ...images] : images });
+      state.textContent = files.length > 2 ? "Only the first two were taken." : "";
+    } catch (error) {
+      state.textContent = "";
+      fail(sentenceOf(error));
+    }
+  });
 }
 
 async function takeExample(name) {
   fail("");
   stop();
+  await inTurn(() => showExample(name));
+}
+
+async function showExample(name) {
   try {
     const told = await (await call(`/api/examples/${encodeURIComponent(name)}`, { method: "POST" })).json();
     const images = told.images.map((one, number) => ({ id: one.id, name: told.title, view: one.view, label: told.labels[number], file: null }));
@@ -156,6 +170,7 @@ function missing(body) {
 // Asking
 
 async function ask() {
+  await settled;
   fail("");
   const body = question(), lacking = missing(body);
   if (lacking) {
@@ -189,7 +204,7 @@ async function insist(body, mine) {
     } catch (error) {
       if (!(error instanceof Refusal) || attempt === MOST_TRIES) throw error;
       if (error.status === 404 && attempt === 1) {
-        await sendAgain();
+        await sendAgain(mine.signal);
         body.images = shown.images.map((image) => image.id);
       } else if (error.status === 429) {
         await wait(error.retrySeconds || 2, mine.signal);
@@ -198,7 +213,7 @@ async function insist(body, mine) {
   }
 }
 
-async function sendAgain() {
+async function sendAgain(signal) {
   const images = [];
   if (shown.example) {
     const told = await (await call(`/api/examples/${encodeURIComponent(shown.example)}`, { method: "POST" })).json();
@@ -206,6 +221,7 @@ async function sendAgain() {
   } else {
     for (const image of shown.images) images.push({ ...image, id: (await upload(image.file)).id });
   }
+  signal.throwIfAborted(); // other images are shown by now
   shown = { ...shown, images };
 }
 
