@@ -16,7 +16,6 @@ Layout:   silver_dataset/scene_graph.zip or scene_graph/<dicom_id>_SceneGraph.js
 
 from __future__ import annotations
 
-import contextlib
 import json
 import zipfile
 from collections import defaultdict
@@ -26,7 +25,7 @@ from typing import Any
 
 from cxreason.datasets import encodings
 from cxreason.datasets.mimic_home import Home, own_split
-from cxreason.datasets.tables import DatasetError, find_file, need, need_file, read_csv
+from cxreason.datasets.tables import DatasetError, find_file, need, need_file, need_table, read_csv
 from cxreason.imaging.boxes import tidy
 from cxreason.records import Box, Study
 
@@ -91,7 +90,7 @@ def _gold(root: Path, home: Home) -> Iterator[Study]:
         boxes[_dicom(row["image_id"])].append(row)
     facts: dict[str, dict[str, int]] = defaultdict(dict)
     who: dict[str, tuple[str, str]] = {}
-    table = _facts(root)
+    table = need_table(root, GOLD_FACTS, *FACTS, delimiter="\t")  # the first of the two that has them
     for row in read_csv(table, *FACTS, optional=("categoryID",), delimiter="\t"):
         if row.get("categoryID", FINDING_KINDS[0]).strip().lower() not in FINDING_KINDS:
             continue
@@ -109,18 +108,6 @@ def _gold(root: Path, home: Home) -> Iterator[Study]:
             if (pixels := _corners(row, corners, path)) is not None
         )
         yield _study(home, "gold", (subject, study, dicom), places, facts[dicom], {}, own="test")
-
-
-def _facts(root: Path) -> Path:
-    """The table of what is said of each region: the first of the two that has it by study and label."""
-    for name in GOLD_FACTS:
-        with contextlib.suppress(DatasetError):
-            path = need_file(root, name)
-            next(read_csv(path, *FACTS, delimiter="\t"), None)
-            return path
-    path = need_file(root, *GOLD_FACTS)
-    next(read_csv(path, *FACTS, delimiter="\t"), None)  # says which column is missing
-    return path
 
 
 def _corners(row: dict[str, str], names: tuple[str, ...], path: Path) -> list[float] | None:

@@ -49,11 +49,11 @@ def find_file(folder: Path, *names: str) -> Path | None:
     return next(_found(folder, names), None)
 
 
-def find_table(folder: Path, names: Sequence[str], *columns: Column) -> Path | None:
+def find_table(folder: Path, names: Sequence[str], *columns: Column, delimiter: str = ",") -> Path | None:
     """Like `find_file`, but of tables with these columns only: many datasets have a train.csv."""
     for path in _found(folder, names):
         with contextlib.suppress(DatasetError):
-            next(read_csv(path, *columns), None)
+            next(read_csv(path, *columns, delimiter=delimiter), None)
             return path
     return None
 
@@ -68,12 +68,12 @@ def find_json(folder: Path, name: str, *keys: str) -> Path | None:
     return None
 
 
-def need_table(folder: Path, names: Sequence[str], *columns: Column) -> Path:
+def need_table(folder: Path, names: Sequence[str], *columns: Column, delimiter: str = ",") -> Path:
     """Like `find_table`; DatasetError where there is no such file, or none that has these columns."""
-    found = find_table(folder, names, *columns)
+    found = find_table(folder, names, *columns, delimiter=delimiter)
     if found is None:
         found = need_file(folder, *names)
-        next(read_csv(found, *columns), None)  # says which column is missing
+        next(read_csv(found, *columns, delimiter=delimiter), None)  # says which column is missing
     return found
 
 
