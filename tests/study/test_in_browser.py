@@ -180,7 +180,8 @@ def test_reports_are_compared_and_reasoning_is_judged(browser, served):
         assert not times.doubted
 
 
-def test_a_reload_amid_an_edit_loses_nothing(browser, served):
+@pytest.mark.parametrize("pause", [0, 1_500], ids=["before it is sent", "after it is sent"])
+def test_a_reload_amid_an_edit_loses_nothing(browser, served, pause):
     with window(browser, served) as context:
         page = join(context, served, "r1")
         page.fill("#text", "This is saved.")
@@ -188,12 +189,14 @@ def test_a_reload_amid_an_edit_loses_nothing(browser, served):
         page.reload()
         shown(page)
         assert page.input_value("#text") == "This is saved."
-        page.fill("#text", "This is not sent yet.")
+        page.fill("#text", "This follows at once.")
+        assert page.inner_text("#saved") == "Not saved yet"
+        page.wait_for_timeout(pause)
         page.reload()
         shown(page)
-        assert page.input_value("#text") == "This is not sent yet."
+        assert page.input_value("#text") == "This follows at once."
         saved(page)
-    assert texts(served, "r1", "save")[-1] == "This is not sent yet."
+    assert texts(served, "r1", "save")[-1] == "This follows at once."
     assert len(texts(served, "r1", "aside")) == 0
 
 

@@ -194,7 +194,7 @@ function elsewhere(step) {
 // What the reader is told
 
 function tell(text, bad = false) {
-  find("saved").textContent = text;
+  if (find("saved").textContent !== text) find("saved").textContent = text;  // or it would be read out at every key
   find("saved").classList.toggle("bad", bad);
 }
 
@@ -324,6 +324,8 @@ function begin() {
   find("viewer").addEventListener("viewer:used", (event) => note("used", event.detail));
   listen(viewer);
   showStep();
+  const open = steps.find((step) => !gone.has(step));
+  if (open && work[open].base && !work[open].dirty && !outbox.flight?.events.some((one) => one.step)) tell("Saved");
   if (document.hidden) note("hidden");
   pump();
 }
@@ -333,6 +335,7 @@ function listen(viewer) {
   for (const step of steps) {
     const changed = () => {
       work[step].dirty = true;
+      if (!outbox.stopped && !outbox.wait) tell("Not saved yet");
       forgive(forms[step]);
       if (!edited) { edited = true; note("first_edit"); }
       kept.write();
