@@ -92,12 +92,17 @@ def window(browser: Any, served: Served, **settings: Any) -> Iterator[Any]:
     assert not faults, faults
 
 
-def join(context: Any, served: Served, name: str) -> Any:
-    """Begin as somebody who has come in by a link."""
+def sign_in(context: Any, served: Served, name: str) -> None:
+    """Let a browser belong to somebody who has come in by a link."""
     accounts = served.study.accounts
     assert accounts.use_link(accounts.make_link(name), PASSWORD) == name
     session = {"name": SESSION, "value": accounts.start_session(name), "url": served.base}
     context.add_cookies([session])
+
+
+def join(context: Any, served: Served, name: str) -> Any:
+    """Begin as somebody who has come in by a link."""
+    sign_in(context, served, name)
     page = context.new_page()
     page.goto(f"{served.base}/read")
     shown(page)

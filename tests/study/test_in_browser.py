@@ -14,6 +14,7 @@ from browser import (
     on_case,
     saved,
     shown,
+    sign_in,
     until,
     window,
 )
@@ -198,6 +199,22 @@ def test_a_reload_amid_an_edit_loses_nothing(browser, served, pause):
         saved(page)
     assert texts(served, "r1", "save")[-1] == "This follows at once."
     assert len(texts(served, "r1", "aside")) == 0
+
+
+def test_nothing_can_be_written_before_the_page_is_ready_to_keep_it(browser, served):
+    with window(browser, served) as context:
+        held = []
+        context.route("**/static/reading.js", lambda route: held.append(route))
+        page = context.new_page()
+        sign_in(context, served, "r1")
+        page.goto(f"{served.base}/read", wait_until="commit")
+        page.wait_for_selector("#submit-report")
+        assert page.is_disabled("#text")
+        assert page.is_disabled("#submit-report")
+        held[0].continue_()
+        shown(page)
+        page.fill("#text", "Now it is kept.")
+        saved(page)
 
 
 def test_two_windows_ask_instead_of_overwriting(browser, served):

@@ -323,6 +323,8 @@ function begin() {
   find("viewer").addEventListener("viewer:failed", (event) => { note("failed", event.detail); pump(); });
   find("viewer").addEventListener("viewer:used", (event) => note("used", event.detail));
   listen(viewer);
+  // The server sends them disabled: what is typed or clicked before this script is here would be lost.
+  for (const form of Object.values(forms)) for (const field of form?.elements || []) field.disabled = false;
   showStep();
   const open = steps.find((step) => !gone.has(step));
   if (open && work[open].base && !work[open].dirty && !outbox.flight?.events.some((one) => one.step)) tell("Saved");
