@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from cxreason.build import build, image_path
+from cxreason.errors import UserError
 from cxreason.mining import judging
 from cxreason.mining.engines import RulesEngine
 from cxreason.mining.run import mine
@@ -88,6 +89,18 @@ def test_a_dry_run_shows_a_chain_and_writes_nothing(built, tmp_path):
 def test_only_the_named_splits_are_mined(built, tmp_path):
     mine(terse(out=tmp_path / "out", samples=built, splits=("train",)))
     assert {sample.split for sample in read(tmp_path / "out", Sample)} == {"train"}
+
+
+def test_splits_of_which_there_is_no_sample_are_refused_in_a_line_that_names_them(built, tmp_path):
+    (tmp_path / "train").mkdir()
+    write_parquet(
+        tmp_path / "train" / "samples.parquet",
+        Sample,
+        (to_row(sample) for sample in read(built, Sample) if sample.split == "train"),
+    )
+    with pytest.raises(UserError, match=r"no sample of validation, test\. Name other splits"):
+        mine(terse(out=tmp_path / "out", samples=tmp_path / "train", splits=("validation", "test")))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("style", ["prose", "terse"])

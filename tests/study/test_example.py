@@ -60,6 +60,14 @@ def test_a_second_example_is_not_written_over_the_first(folder):
     assert "is there already" in said.stderr
 
 
+def test_an_example_is_not_written_into_the_folder_of_another_run(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    said = CliRunner().invoke(app, ["study", "init", str(tmp_path)])
+    assert said.exit_code == 1
+    assert "run.json: is there already" in said.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["run.json"]
+
+
 def test_a_port_that_is_taken_is_told_in_one_line(folder):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,6 +1,7 @@
 """Suites: the samples of published benchmarks from small trees in official layouts, and what is absent."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -146,6 +147,43 @@ def test_what_no_folder_holds_is_said_to_be_absent_with_the_reason(made):
     }  # fmt: skip
     assert told["long_tail"]["absent"] == "cxr-lt: not in the folders"
     assert told["findings_iu"]["n"] == 0
+
+
+def test_what_shows_an_image_that_is_not_there_is_left_out_and_counted(data, made, tmp_path):
+    from dataset_files import write_picture
+
+    mimic = shutil.copytree(data / "mimic", tmp_path / "mimic")
+    paths = {
+        Path(image)
+        for name in ("view", "findings_mimic")
+        for one in by_task(made)[name]
+        for image in one.images
+    }
+    assert {path.stem for path in paths} == {
+        "d4-a",
+        "d4-b",
+        "d5-a",
+        "d5-b",
+    }  # of tables alone, as none is there
+    for path in paths:
+        if path.stem != "d5-a":
+            write_picture(mimic / (made / path).resolve().relative_to((data / "mimic").resolve()))
+    only = 'only=["view", "findings_mimic", "progression_mimic"]'
+    recipe = load(
+        SuiteRecipe, ROOT / "recipes/suites/suite-chexone.yaml", told(tmp_path / "suite", [str(mimic)], only)
+    )
+    result = room.suite(recipe)
+    found = by_task(tmp_path / "suite")
+    assert all(
+        (tmp_path / "suite" / image).is_file()
+        for name in found
+        for one in found[name]
+        for image in one.images
+    )
+    assert {Path(one.images[0]).stem for one in found["view"]} == {"d4-a", "d4-b", "d5-b"}
+    assert sorted(len(one.images) for one in found["findings_mimic"]) == [1, 2]
+    assert all(one["missing_images"] == {"named": 4, "there": 3} for one in result["settings"] if one["n"])
+    assert "1 of 4 images are missing" in room.describe(result)
 
 
 def test_the_part_for_reasoning_holds_so_many_of_each_kind_and_finds_its_images(made):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxreason.build import relocate
+from cxreason.errors import UserError
 from cxreason.mining import filters
 from cxreason.mining.duplicates import Duplicates
 from cxreason.mining.engines import Engine, Outcome, open_engine
@@ -48,6 +49,9 @@ def mine(recipe: MineRecipe, *, limit: int | None = None, dry_run: bool = False)
     from cxreason.runs import Run
 
     folder = Path(recipe.out)
+    if next(_samples(recipe, 1), None) is None:
+        wanted = ", ".join(recipe.splits)
+        raise UserError(f"{recipe.samples}: holds no sample of {wanted}. Name other splits.")
     if dry_run:
         return _preview(recipe, limit)
     owed = _owes(folder)

@@ -64,8 +64,9 @@ def write_example(folder: Path) -> dict[str, Any]:
     """
     import yaml
 
-    if (folder / PROTOCOL).exists():
-        raise StudyError(f"{folder / PROTOCOL}: is there already. Name another folder.")
+    for name in (PROTOCOL, "run.json"):
+        if (folder / name).exists():
+            raise StudyError(f"{folder / name}: is there already. Name another folder.")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     cases = []
     for number in range(NUM_CASES + NUM_JUDGED):

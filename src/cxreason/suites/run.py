@@ -71,28 +71,29 @@ def _sample(
     gone: dict[str, str],
     limit: int | None,
 ) -> dict[str, Any]:
-    numbers: dict[str, int] = {}
+    sampled: dict[str, dict[str, Any]] = {}
     built = [one for one in held if one.how == "build"]
     if built:
         _build(recipe, built, limit)
     for setting in run.progress(held, f"sampling {recipe.suite}"):
         if setting.how == "build":
-            found = _built(recipe, setting)
+            found, lacking = _built(recipe, setting), {}
         else:
-            found = samples_of(Source(setting, recipe.folders, recipe.out, recipe.seed))[:limit]
+            source = Source(setting, recipe.folders, recipe.out, recipe.seed)
+            found, lacking = samples_of(source)[:limit], source.images.lacking()
         run.append([one for one in found if one.id not in run.done])
-        numbers[setting.name] = len(found)
-    told = [_told(one, gone.get(one.name, ""), numbers.get(one.name)) for one in settings]
+        sampled[setting.name] = {"n": len(found), **lacking}
+    told = [{**_told(one, gone.get(one.name, "")), **sampled.get(one.name, {})} for one in settings]
     write_json(recipe.out / "suite.json", {"suite": recipe.suite, "settings": told})
     counts = run.finish(suite=recipe.suite, settings=told)
     _write_part(recipe)
     return counts
 
 
-def _told(setting: SuiteSetting, why: str, number: int | None = None) -> dict[str, Any]:
+def _told(setting: SuiteSetting, why: str) -> dict[str, Any]:
     told = {"name": setting.name, "title": setting.title, "dataset": setting.dataset}
     told |= {"metrics": list(setting.metrics), "published": setting.published}
-    return {**told, "n": 0 if why else number, "absent": why}
+    return {**told, "n": 0 if why else None, "absent": why}
 
 
 def _build(recipe: SuiteRecipe, settings: list[SuiteSetting], limit: int | None) -> None:
@@ -173,6 +174,8 @@ def describe(result: dict[str, Any]) -> str:
     lines = []
     for one in result["settings"]:
         found = one["absent"] or ("" if one["n"] is None else f"{one['n']:,} samples")
+        if lacks := one.get("missing_images"):
+            found += f", {lacks['named'] - lacks['there']:,} of {lacks['named']:,} images are missing"
         published = f"published with {one['published']:,}" if one["published"] else ""
         lines.append(f"{one['name']:<24} {found:<40} {published}".rstrip())
     return "\n".join(lines)

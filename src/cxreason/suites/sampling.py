@@ -16,7 +16,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from cxreason import tasks
 from cxreason.answers.dialects import letters
 from cxreason.build.paths import relocate
 from cxreason.datasets import DATASETS, read
+from cxreason.datasets.images import Shelf, there
 from cxreason.records import Sample, Study, content_id
 from cxreason.settings import SuiteSetting
 from cxreason.tasks.vqa import options_of
@@ -54,6 +55,29 @@ class Offer(NamedTuple):
     sample: Sample
 
 
+@dataclass
+class Images:
+    """How many images a setting's studies name and how many are there; without a shelf nobody looks."""
+
+    shelf: Shelf | None = field(default_factory=Shelf)
+    named: int = 0
+    there: int = 0
+
+    def held(self, study: Study, folder: Path) -> Study | None:
+        """A study with those of its images that are there; None where none of them is."""
+        if self.shelf is None:
+            return study
+        found = there(study, folder, self.shelf)
+        self.named += len(study.images)
+        self.there += len(found.images) if found else 0
+        return found
+
+    def lacking(self) -> dict[str, dict[str, int]]:
+        """How many are named and how many are there, where some are missing; else nothing."""
+        told = {"named": self.named, "there": self.there}
+        return {"missing_images": told} if self.there < self.named else {}
+
+
 @dataclass(frozen=True)
 class Source:
     """A setting, where its dataset lies, and the folder that its images have to be found from."""
@@ -62,6 +86,7 @@ class Source:
     folders: tuple[Path, ...]
     out: Path
     seed: int
+    images: Images = field(default_factory=Images)
 
     @property
     def place(self) -> Path:
@@ -81,7 +106,18 @@ def missing(setting: SuiteSetting, folders: Sequence[Path]) -> str:
 
 
 def samples_of(source: Source) -> list[Sample]:
-    """The samples of a setting, in the order of their hashes."""
+    """The samples of a setting, in the order of their hashes.
+
+    They are of images that are there, as in a build; where none is there, of tables alone. `source.images`
+    counts them.
+    """
+    found = _sampled(source)
+    if source.images.named and not source.images.there:
+        return _sampled(replace(source, images=Images(shelf=None)))
+    return found
+
+
+def _sampled(source: Source) -> list[Sample]:
     setting = source.setting
     most = setting.per_value or setting.most
     queues: dict[tuple[str, str], list[_Taken]] = defaultdict(list)
@@ -111,8 +147,9 @@ class _Taken:
 def _studies(source: Source) -> Iterator[Study]:
     """The studies of the setting's split. A derived set with a split of its own is tested on both tests."""
     for study in read(source.setting.dataset, source.folders):
-        if study.split == source.setting.split and study.own_split in ("", source.setting.split):
-            yield study
+        tested = study.split == source.setting.split and study.own_split in ("", source.setting.split)
+        if tested and (held := source.images.held(study, source.place)):
+            yield held
 
 
 def _questions(source: Source) -> Iterator[Offer]:
@@ -187,7 +224,12 @@ def _course(source: Source) -> Iterator[Offer]:
 
 def _priors(source: Source) -> dict[str, Study]:
     """Key of a MIMIC-CXR study -> the study before it of the same patient, where it has an image."""
-    studies = {one.id: one for one in read("mimic-cxr", source.folders) if one.split == source.setting.split}
+    home = source.folder_of("mimic-cxr")
+    studies = {
+        one.id: one
+        for every in read("mimic-cxr", source.folders)
+        if every.split == source.setting.split and (one := source.images.held(every, home))
+    }
     return {
         id: studies[one.prior_id]
         for id, one in studies.items()
