@@ -148,9 +148,9 @@ def _records(record: type[Record], names: list[str], columns: list[list[Any]]) -
         yield made
         known = made.__dict__
         for row in rows:
-            made = object.__new__(record)
-            made.__dict__.update(known)
-            made.__dict__.update(zip(names, row, strict=True))
+            made, own = object.__new__(record), known.copy()
+            own.update(zip(names, row, strict=True))
+            object.__setattr__(made, "__dict__", own)
             yield made
 
 

@@ -315,7 +315,7 @@ def changed(record: Record, **fields: Any) -> Record:
     1
     """
     made = object.__new__(type(record))
-    made.__dict__.update(record.__dict__, **fields)
+    object.__setattr__(made, "__dict__", {**record.__dict__, **fields})
     return made
 
 

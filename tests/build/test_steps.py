@@ -1,5 +1,7 @@
 """What the steps of a large build leave for each other: offers, told texts, files."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from cxreason.build import BuildError
 from cxreason.build.offers import gather
 from cxreason.build.rows import Rows
 from cxreason.build.shards import Shard
-from cxreason.build.work import keep, kept
+from cxreason.build.work import keep, kept, without_collection
 from cxreason.columns import from_columns, from_table, to_columns
 from cxreason.records import Box, Question, Sample, Study
 from cxreason.tasks import TASKS, Dice, complete, draft, random_for
@@ -75,3 +77,18 @@ def test_a_file_that_a_power_cut_tore_is_named_with_what_to_do(tmp_path):
     file.write_bytes(file.read_bytes()[:-3])
     with pytest.raises(BuildError, match=r"Remove .*work and build again"):
         kept(file)
+
+
+def test_what_a_process_of_a_crew_remembers_is_not_looked_through_and_a_users_own_is_left_alone(monkeypatch):
+    made = without_collection(lambda job: (gc.isenabled(), [job]))
+    before = gc.get_freeze_count()
+    try:
+        assert made(1) == (False, [1])
+        assert gc.isenabled()
+        assert gc.get_freeze_count() == before, "a user's process collects as before"
+        monkeypatch.setattr("multiprocessing.parent_process", object)
+        assert made(1) == (False, [1])
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()

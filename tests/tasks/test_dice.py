@@ -4,6 +4,7 @@ from random import Random
 from scipy.stats import chisquare
 
 from cxreason.tasks import Dice
+from cxreason.tasks.dice import first_throw
 
 
 def test_throws_are_even_and_every_order_comes_equally_often():
@@ -35,3 +36,8 @@ def test_they_do_whatever_else_random_numbers_do():
     assert sorted(dice.sample(range(10), 10)) == list(range(10))
     assert {dice.randint(2, 4) for _ in range(60)} == {2, 3, 4}
     assert len(set(dice.choices("ab", k=30))) == 2
+
+
+def test_a_first_throw_alone_is_that_of_the_dice():
+    for number in range(1, 40):
+        assert first_throw(f"a{number}", number) == Dice(f"a{number}").below(number)

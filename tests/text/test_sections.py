@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxreason.text.passages import passages
-from cxreason.text.sections import headed_sentences, sections, sentences
+from cxreason.text.sections import headed_sentences, one_line, sections, sentences
 
 # Each line of MIMIC-CXR begins with a space, blank lines too.
 MIMIC = """FINAL REPORT
@@ -149,6 +149,18 @@ def test_numbers_and_abbreviations_end_no_sentence_but_list_marks_begin_one():
         "- two\nwraps on",
         "Three",
     ]
+
+
+@pytest.mark.parametrize("short", ["e.g.", "i.e.", "vs.", "dr.", "approx.", "cf.", "resp."])
+def test_an_abbreviation_ends_no_sentence_in_any_letters(short):
+    for written in (short, short.upper(), short.capitalize()):
+        assert len(list(sentences(f"A nodule ({written} left). Seen {written} before. Next"))) == 3
+    assert [said for _, said in sentences(f"Left {short}")] == [f"Left {short}"]
+
+
+@given(st.text(alphabet="ab \n\t\x1c\u00a0\u2028\u00e9", max_size=20))
+def test_on_one_line_there_is_no_white_space_but_single_blanks(text):
+    assert one_line(text) == " ".join(text.split())
 
 
 @given(st.text(alphabet="ab.?! \n-1", max_size=60))

@@ -116,7 +116,7 @@ def pick(table: pa.Table, source: Source, limits: Mapping[Cell, float]) -> list[
         code = code * len(once) + codes
     # Of the cells that nobody has counted there is none here.
     below = [limits.get(Cell(dataset, task, source.side(split)), 0.0) for dataset, task, split in names]
-    drawn = [zlib.crc32(name.encode()) for name in table["id"].to_pylist()]
+    drawn = list(map(zlib.crc32, table["id"].cast(pa.binary()).to_pylist()))
     wanted = np.flatnonzero(np.array(drawn) < np.array(below)[code]) if drawn else ()
     return list(from_table(Sample, table.take(pa.array(wanted)))) if len(wanted) else []
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from cxreason.build.reading import BITS, number_of
 from cxreason.build.shards import Shard
 from cxreason.build.splits import scatter
 from cxreason.tasks import TASKS, Task, Topic
+from cxreason.tasks.asking import topic_of
 
 
 class Texts(NamedTuple):
@@ -70,7 +71,7 @@ class Offers:
         """
         texts = (column.rows(wanted) for column in (self.group, self.value, self.subject))
         numbers = (column[wanted].tolist() for column in (self.number, self.alone))
-        topics = map(Topic, *texts, *numbers, self.split.rows(wanted))
+        topics = map(topic_of, zip(*texts, *numbers, self.split.rows(wanted), repeat("")))
         others = self.others[wanted]
         if others.shape[1]:
             others[~self._in_whole_circles(wanted) & self.alone[wanted]] = -1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import pickle
 import zlib
 from collections.abc import Callable
@@ -47,7 +48,11 @@ def kept(path: Path) -> Any:
 
 
 def without_collection(work: Callable[[Job], Result]) -> Callable[[Job], Result]:
-    """Work that makes millions of small things and no circles of them: nobody needs to look for circles."""
+    """Work that makes millions of small things and no circles of them: nobody needs to look for circles.
+
+    In a process of a crew, what is remembered of it, as how texts were cut, is not looked through after each
+    piece either. A process that builds by itself may hold what is not ours to keep.
+    """
 
     @wraps(work)
     def quicker(job: Job) -> Result:
@@ -57,6 +62,8 @@ def without_collection(work: Callable[[Job], Result]) -> Callable[[Job], Result]
             return work(job)
         finally:
             if was_on:
+                if multiprocessing.parent_process() is not None:
+                    gc.freeze()
                 gc.enable()
 
     return quicker

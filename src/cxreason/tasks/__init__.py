@@ -28,7 +28,7 @@ from cxreason.tasks import (
     vqa,
 )
 from cxreason.tasks.asking import Asked, Given, Task, Topic
-from cxreason.tasks.dice import Dice
+from cxreason.tasks.dice import Dice, first_throw
 
 __all__ = [
     "RADRBENCH",
@@ -209,15 +209,15 @@ def tell(
     >>> tell([study], "findings", [topic.subject], [topic.text]) == ([made.id], [made.question])
     True
     """
-    fill, templates, dice = TASKS[task].told, questions()[task], Dice()
+    fill, templates = TASKS[task].told, questions()[task]
     if fill is None:
         raise ValueError(f"the task {task} is not told")
     ids, asked = [], []
     start = str(seed)
     for study, subject, text in zip(studies, subjects, texts, strict=True):
         dataset, name = study.dataset, study.id
-        dice.seed("/".join((start, dataset, name, task, subject, "0")))
-        question = dice.choice(templates).format_map(fill(study, subject))
+        drawn = first_throw("/".join((start, dataset, name, task, subject, "0")), len(templates))
+        question = templates[drawn].format_map(fill(study, subject))
         ids.append(text_id(dataset, name, task, subject, "0", question, text))
         asked.append(question)
     return ids, asked

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -36,6 +37,10 @@ class Topic(NamedTuple):
     """Its own split, where a dataset splits questions and not studies; empty = that of the study."""
     text: str = ""
     """The whole answer, of a task that is `told`."""
+
+
+topic_of: Callable[[Iterable[Any]], Topic] = partial(tuple.__new__, Topic)
+"""A topic of all its fields in their order: at a fourth of the price, for what is made by the million."""
 
 
 class Asked(NamedTuple):

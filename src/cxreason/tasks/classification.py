@@ -46,15 +46,29 @@ KNOWS_LEFT_LATERAL = ("mimic-cxr",)
 """Datasets that call some lateral views LL; elsewhere an image so called is left out."""
 
 
+Known = frozenset[tuple[str, int]]
+"""The labels of a study. What follows from them is remembered, for many studies have the same."""
+
+
 @lru_cache(maxsize=65_536)
-def _judged(dataset: str, items: tuple[tuple[str, int], ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    labels = dict(items)
+def _the_same(known: Known) -> Known:
+    """One object for all studies with these labels: what is remembered of it is found at once."""
+    return known
+
+
+def _known(study: Study) -> Known:
+    return _the_same(frozenset(study.labels.items()))
+
+
+@lru_cache(maxsize=65_536)
+def _judged(dataset: str, known: Known) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    labels = dict(known)
     taken = decided(labels) if dataset in HEDGING else labels
     present = [name for name, value in taken.items() if value == 1]
     if len(present) > 1 and NO_FINDING in present:  # beside a device, which is no finding to some
         present.remove(NO_FINDING)
     implied = {wide for name in present if name in parents() for wide in ancestors(name)}
-    absent = [name for name, value in items if value == 0 and name not in implied]
+    absent = [name for name, value in known if value == 0 and name not in implied]
     if dataset in LABELLERS:
         absent += [name for name in FINDINGS if name not in labels and name not in implied]
     if present and NO_FINDING not in labels and NO_FINDING not in present:
@@ -68,7 +82,7 @@ def judged(study: Study) -> tuple[tuple[str, ...], tuple[str, ...]]:
     >>> judged(Study("s", "chexpert", "p", (), labels={"edema": -1, "pneumonia": 1, "fracture": -1}))[0]
     ('edema', 'pneumonia')
     """
-    return _judged(study.dataset, tuple(study.labels.items()))
+    return _judged(study.dataset, _known(study))
 
 
 def disease_topics(study: Study) -> list[Topic]:
@@ -120,14 +134,6 @@ def certain(study: Study) -> frozenset[str]:
     ['edema']
     """
     return _certain(_known(study))
-
-
-Known = tuple[tuple[str, int], ...]
-"""The labels of a study. What follows from them is remembered: many studies have the same."""
-
-
-def _known(study: Study) -> Known:
-    return tuple(study.labels.items())
 
 
 @lru_cache(maxsize=65_536)

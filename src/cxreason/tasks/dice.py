@@ -65,5 +65,14 @@ class Dice(Random):
             x[place], x[other] = x[other], x[place]
 
 
+def first_throw(text: str, number: int) -> int:
+    """What `Dice(text).below(number)` throws first, at half its price, where nothing else is thrown.
+
+    >>> first_throw("17/mimic-cxr/s1/view", 3) == Dice("17/mimic-cxr/s1/view").below(3)
+    True
+    """
+    return _hashed(f"1 {text}") % number
+
+
 def _hashed(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode()).digest(), "little")

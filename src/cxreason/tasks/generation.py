@@ -22,7 +22,7 @@ from functools import partial
 from cxreason.answers import report as report_answer
 from cxreason.answers import text as text_answer
 from cxreason.records import Study
-from cxreason.tasks.asking import Task, Topic
+from cxreason.tasks.asking import Task, Topic, topic_of
 from cxreason.text.comparisons import (
     compares,
     sentence_compares,
@@ -80,7 +80,11 @@ def _local(study: Study, section: str, compared: bool) -> list[Topic]:
         told = [
             (region, " ".join(filter(None, map(sentence_without_comparison, said)))) for region, said in about
         ]
-    return [Topic(region, "", region, text=report_answer.write(text)) for region, text in told if text]
+    return [
+        topic_of((region, "", region, 0, False, "", report_answer.write(text)))
+        for region, text in told
+        if text
+    ]
 
 
 def summary_topics(study: Study) -> list[Topic]:

@@ -35,7 +35,6 @@ def _topics(study: Study, wanted: Callable[[Question], bool]) -> list[Topic]:
     ]
 
 
-@lru_cache(maxsize=65_536)
 def options_of(question: Question) -> tuple[str, ...]:
     """The options that a question is closed by; none where they can not be told apart or answered with.
 
@@ -43,14 +42,20 @@ def options_of(question: Question) -> tuple[str, ...]:
     ('yes', 'no')
     """
     options = question.options or (YES_NO if question.closed else ())
+    return options if _closes(options, question.answers, question.kind == "labels") else ()
+
+
+@lru_cache(maxsize=65_536)
+def _closes(options: tuple[str, ...], answers: tuple[str, ...], several: bool) -> bool:
+    """Whether options can be told apart, and answered with."""
     plain = [" ".join(option.casefold().split()) for option in options]
     if not 2 <= len(options) <= MOST_OPTIONS or len(set(plain)) < len(plain) or not all(plain):
-        return ()
-    if not question.answers or not set(question.answers) <= set(options):
-        return ()
-    if question.kind == "labels":  # an answer lists its options, so none may itself be a list
-        return () if any(_LISTED.search(option) for option in options) else options
-    return options if len(question.answers) == 1 else ()
+        return False
+    if not answers or not set(answers) <= set(options):
+        return False
+    if several:  # an answer lists its options, so none may itself be a list
+        return not any(_LISTED.search(option) for option in options)
+    return len(answers) == 1
 
 
 def is_open(question: Question) -> bool:

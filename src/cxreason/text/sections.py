@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import product
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "indication": (
@@ -200,6 +201,12 @@ _END = re.compile(
 TEXTS = 16_384
 """So many texts are remembered when they were cut: all sections of one piece of a large build."""
 _ABBREVIATIONS = ("e.g.", "i.e.", "vs.", "dr.", "approx.", "cf.", "resp.")
+_BEFORE_POINT = frozenset(
+    made
+    for first, second in (short[-3:-1] for short in _ABBREVIATIONS)
+    for made in map("".join, product({first, first.upper()}, {second, second.upper()}))
+)
+"""The two letters before the point of an abbreviation: few sentences end so, which is seen at once."""
 
 
 def sentences(text: str) -> Iterator[tuple[int, str]]:
@@ -209,10 +216,12 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
     [(0, 'Clear.'), (8, 'No change')]
     """
     start, whole = 0, len(text)
-    # Few texts have an abbreviation at all, which is seen at once.
-    shortens = any(map(text.lower().__contains__, _ABBREVIATIONS))
     for end in [*[match.end() for match in _END.finditer(text)], whole]:
-        if shortens and end < whole and text[max(start, end - 8) : end].lower().endswith(_ABBREVIATIONS):
+        if (
+            text[end - 3 : end - 1] in _BEFORE_POINT
+            and end < whole
+            and text[max(start, end - 8) : end].lower().endswith(_ABBREVIATIONS)
+        ):
             continue
         sentence = text[start:end].strip()
         if sentence == "?" and end < whole:  # "? pneumonia" is a doubt that stands in front
@@ -227,10 +236,11 @@ def sentences(text: str) -> Iterator[tuple[int, str]]:
 def one_line(text: str) -> str:
     """The text with single blanks in the place of all white space.
 
-    >>> one_line(" Lungs\n clear. ")
+    >>> one_line(" Lungs\\n clear. ")
     'Lungs clear.'
     """
-    return text.strip() if _is_plain(text) else " ".join(text.split())
+    flat = text.replace("\n", " ")  # many have no other white space than blanks and ends of lines
+    return flat.strip() if _is_plain(flat) else " ".join(flat.split())
 
 
 def _is_plain(text: str) -> bool:
