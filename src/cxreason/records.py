@@ -180,7 +180,9 @@ class Study:
 
         A report without these sections is its undivided text.
         """
-        return "\n".join(part for part in (self.findings, self.impression) if part) or self.narrative
+        if self.findings and self.impression:
+            return f"{self.findings}\n{self.impression}"
+        return self.findings or self.impression or self.narrative
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -189,7 +191,8 @@ class Study:
         >>> Study("ms-cxr/1", "ms-cxr", "p1", (), groups=("mimic-cxr/p1",)).keys
         ('ms-cxr/p1', 'mimic-cxr/p1')
         """
-        return tuple(dict.fromkeys((f"{self.dataset}/{self.patient_id}", *self.groups)))
+        own = f"{self.dataset}/{self.patient_id}"
+        return tuple(dict.fromkeys((own, *self.groups))) if self.groups else (own,)
 
 
 @dataclass(frozen=True)

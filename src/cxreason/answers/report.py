@@ -24,9 +24,10 @@ def write(text: str, options: Sequence[str] = ()) -> str:
     >>> write(" The lungs are clear. ")
     'The lungs are clear.'
     """
-    if not text.strip():
+    told = text.strip()
+    if not told:
         raise ValueError("a report must not be empty")
-    return text.strip()
+    return told
 
 
 def parse(text: str, options: Sequence[str] = ()) -> Parsed:

@@ -24,12 +24,12 @@ def circles(
     `places` and `topics` are what a task can be asked about on the sides of the studies, study by study.
     """
     waiting: dict[tuple[int, str], dict[int, Topic]] = defaultdict(dict)
-    sides = shard.sides.tolist()
+    sides, numbers = shard.sides.tolist(), shard.numbers.tolist()
     for place, topic in zip(places, topics, strict=True):
         waiting[sides[place], topic.group].setdefault(place, topic)
     found: dict[tuple[int, str], tuple[int, ...]] = {}
     for (_, group), members in sorted(waiting.items(), key=lambda item: item[0]):
-        queue = sorted(members, key=lambda place: (shard.numbers[place], place))
+        queue = sorted(members, key=lambda place: (numbers[place], place))
         for circle in _gather(shard, way, [(place, members[place]) for place in queue]):
             for place in circle:
                 found[place, group] = tuple(one for one in circle if one != place)

@@ -139,7 +139,7 @@ def _columns(shard: Shard, task: str, places: list[int], topics: list[Topic], se
     nth = np.arange(len(owner)) - np.searchsorted(owner, owner, side="left")
     mixed = scatter(nth.astype(np.uint64), number_of(task) % 2**63)
     return Offers(
-        queue=scatter(np.array(shard.numbers, dtype=np.uint64)[owner] ^ mixed, seed),
+        queue=scatter(shard.numbers[owner] ^ mixed, seed),
         side=shard.sides[owner].astype(np.int8),
         place=owner,
         group=Texts.of(group),

@@ -80,7 +80,7 @@ def _studies(job: Reading, index: _Index) -> Iterator[Study]:
         found = there(whole, place, shelf)
         index.look(whole, found)
         study = found or whole
-        images = tuple(image if image.startswith("/") else _joined(start, image) for image in study.images)
+        images = tuple([image if image[:1] == "/" else _joined(start, image) for image in study.images])
         yield changed(study, images=images)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -36,8 +37,7 @@ class Rows:
 
     def ask(self, task: str, places: Sequence[int], drafts: Sequence[Draft]) -> list[str]:
         """Add drafts of a task with the places of their studies; returns their splits."""
-        images = [drawn.images for drawn in drafts]
-        ways = [self._way(task, place, shown) for place, shown in zip(places, images, strict=True)]
+        ways = self._ways_of(task, places, [drawn.images for drawn in drafts])
         own = dict(zip(Draft._fields, map(list, zip(*drafts, strict=True)), strict=False))
         return self._add(task, places, ways, own)
 
@@ -48,7 +48,8 @@ class Rows:
         studies, way, number = [self.studies[place] for place in places], TASKS[task], len(texts)
         ids, asked = tell(studies, task, subjects, texts, seed)
         images = None if way.shows_images else ()
-        way_of = {place: self._way(task, place, images) for place in dict.fromkeys(places)}
+        once = list(dict.fromkeys(places))
+        way_of = dict(zip(once, self._ways_of(task, once, repeat(images, len(once))), strict=True))
         own = {
             "id": ids,
             "question": asked,
@@ -76,15 +77,19 @@ class Rows:
         before = self._before[place] if TASKS[task].prior else -1
         return self.studies[before] if before >= 0 else None
 
-    def _way(self, task: str, place: int, images: tuple[str, ...] | None) -> int:
-        """The number of what is shown of a study, which other tasks may show as well."""
-        way = TASKS[task]
-        key = (place, images, way.prior, way.about_views)
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = len(self._numbers)
-            self._shown.append(shown(images, self.studies[place], self.prior(task, place), task))
-        return number
+    def _ways_of(
+        self, task: str, places: Sequence[int], images: Iterable[tuple[str, ...] | None]
+    ) -> list[int]:
+        """The numbers of what is shown of studies, which other tasks may show as well."""
+        way, numbers, found = TASKS[task], self._numbers, []
+        for place, own in zip(places, images, strict=True):
+            key = (place, own, way.prior, way.about_views)
+            number = numbers.get(key)
+            if number is None:
+                number = numbers[key] = len(numbers)
+                self._shown.append(shown(own, self.studies[place], self.prior(task, place), task))
+            found.append(number)
+        return found
 
     def tables(self) -> Iterator[tuple[str, Any]]:
         """(split, its rows with the fields of `Sample`), study by study; repeating texts as dictionaries."""

@@ -75,9 +75,9 @@ class Shard:
         return cls(kept, sides, seed)
 
     @cached_property
-    def numbers(self) -> list[int]:
+    def numbers(self) -> np.ndarray:
         """What orders are drawn from: a number that belongs to each study."""
-        return [number_of(f"{self.seed} {study.id}") for study in self.studies]
+        return np.array([number_of(f"{self.seed} {study.id}") for study in self.studies], dtype=np.uint64)
 
     def priors(self) -> list[int]:
         """For each study the place of its prior; -1 where there is none, or not on its side.

@@ -97,9 +97,9 @@ def _drafts(
         study = studies[place]
         rng = random_for(study, task, topic, seed, dice)
         often = frequency.get(topic.split or study.split) or None
-        others = [studies[other] for other in company if other >= 0]
+        others = [studies[other] for other in company if other >= 0] if company else ()
         prior = rows.prior(task, place)
-        shown = [*map(written, options)]
+        shown = [*map(written, options)] if len(options) else ()
         drafts.append(draft(study, prior, task, topic, rng, often, others, shown, again))
     return drafts
 

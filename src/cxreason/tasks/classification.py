@@ -50,14 +50,14 @@ Known = frozenset[tuple[str, int]]
 """The labels of a study. What follows from them is remembered, for many studies have the same."""
 
 
-@lru_cache(maxsize=65_536)
-def _the_same(known: Known) -> Known:
-    """One object for all studies with these labels: what is remembered of it is found at once."""
-    return known
-
-
 def _known(study: Study) -> Known:
-    return _the_same(frozenset(study.labels.items()))
+    """One object for all studies with these labels: what is remembered of it is found at once."""
+    return _labels(tuple(study.labels), tuple(study.labels.values()))
+
+
+@lru_cache(maxsize=65_536)
+def _labels(names: tuple[str, ...], values: tuple[int, ...]) -> Known:
+    return frozenset(zip(names, values, strict=True))
 
 
 @lru_cache(maxsize=65_536)

@@ -94,6 +94,7 @@ _REFERENCE = re.compile(_EARLIER, re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(a)n?(?=\s+([a-z]))", re.IGNORECASE)
 
 
+@lru_cache(maxsize=TEXTS)
 def compares(text: str) -> bool:
     """Whether a text speaks of change or of an earlier examination.
 

@@ -243,9 +243,13 @@ def one_line(text: str) -> str:
     return flat.strip() if _is_plain(flat) else " ".join(flat.split())
 
 
+_NOT_PLAIN = (*"\t\n\v\f\r\x1c\x1d\x1e\x1f", "  ")
+"""All white space of ASCII but a blank, and two blanks."""
+
+
 def _is_plain(text: str) -> bool:
     """Whether a text has single blanks only: most do, which is far cheaper to see than to make."""
-    return text.isascii() and text.isprintable() and "  " not in text
+    return text.isascii() and not any(map(text.__contains__, _NOT_PLAIN))
 
 
 @lru_cache(maxsize=TEXTS)
