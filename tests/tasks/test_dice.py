@@ -41,3 +41,14 @@ def test_they_do_whatever_else_random_numbers_do():
 def test_a_first_throw_alone_is_that_of_the_dice():
     for number in range(1, 40):
         assert first_throw(f"a{number}", number) == Dice(f"a{number}").below(number)
+
+
+def test_things_are_shuffled_by_the_same_throws_however_many_there_are():
+    for number in (0, 1, 2, 13, 200):
+        whole, one_by_one, dice, beside = list(range(number)), list(range(number)), Dice("a"), Dice("a")
+        dice.shuffle(whole)
+        for place in range(number - 1, 0, -1):
+            other = beside.below(place + 1)
+            one_by_one[place], one_by_one[other] = one_by_one[other], one_by_one[place]
+        assert whole == one_by_one
+        assert dice.below(1 << 32) == beside.below(1 << 32), "what is thrown next"

@@ -38,11 +38,13 @@ class Dice(Random):
         >>> sorted({Dice(str(text)).below(3) for text in range(20)})
         [0, 1, 2]
         """
-        if self._left < _LEAST:
-            self._times += 1
-            self._left = _hashed(f"{self._times} {self._text}")
-        self._left, thrown = divmod(self._left, number)
+        left = self._left if self._left >= _LEAST else self._hashed_on()
+        self._left, thrown = divmod(left, number)
         return thrown
+
+    def _hashed_on(self) -> int:
+        self._times += 1
+        return _hashed(f"{self._times} {self._text}")
 
     def random(self) -> float:
         return self.below(1 << 53) / (1 << 53)
@@ -60,9 +62,11 @@ class Dice(Random):
         return seq[self.below(len(seq))]
 
     def shuffle(self, x: MutableSequence[Any]) -> None:
-        for place in range(len(x) - 1, 0, -1):
-            other = self.below(place + 1)
+        left = self._left
+        for place in range(len(x) - 1, 0, -1):  # each as `below` throws it
+            left, other = divmod(left if left >= _LEAST else self._hashed_on(), place + 1)
             x[place], x[other] = x[other], x[place]
+        self._left = left
 
 
 def first_throw(text: str, number: int) -> int:
