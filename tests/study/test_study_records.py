@@ -172,6 +172,12 @@ STORY = st.lists(
 )
 
 
+def test_no_transaction_waits_for_another_of_its_own_request(fresh):
+    with fresh.store.database.reading(), pytest.raises(RuntimeError, match="within another"):
+        fresh.store.due("r1")
+    assert fresh.store.due("r1") == 0
+
+
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STORY, st.integers(0, 3))
 def test_whatever_two_windows_do_nothing_is_lost_and_the_first_submit_stays(study, story, number):

@@ -174,12 +174,13 @@ class Store:
 
     def readings_of(self, reader: str) -> list[dict[str, Any]]:
         """A reader's assignments in order, each with `done`: whether its last step was submitted."""
+        own = self.plan(reader)
         with self.database.reading() as connection:
             done = self._done(connection, reader)
         keys = ("id", "part", "arm", "case_id")
         return [
             {**{key: getattr(one, key) for key in keys}, "left_text": one.left, "done": one.id in done}
-            for one in self.plan(reader)
+            for one in own
         ]
 
     def _done(self, connection: Connection, reader: str) -> set[str]:

@@ -170,6 +170,7 @@ class Database:
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writers = threading.Lock()
+        self._inside = threading.local()
 
     def create(self) -> None:
         """Make what is missing: tables, and the triggers that keep the records from being changed."""
@@ -182,7 +183,7 @@ class Database:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the data."""
-        with self.engine.begin() as connection:
+        with self._alone(), self.engine.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -190,8 +191,19 @@ class Database:
         """A transaction that may write. When the block ends without an error, it is on the disk."""
         with self._writers if self.is_sqlite else contextlib.nullcontext():
             engine = self.engine.execution_options(cxreason_writes=True)
-            with engine.begin() as connection:
+            with self._alone(), engine.begin() as connection:
                 yield connection
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a transaction within another of the same thread: all would wait for a second connection."""
+        if getattr(self._inside, "transaction", False):
+            raise RuntimeError("a transaction was begun within another")
+        self._inside.transaction = True
+        try:
+            yield
+        finally:
+            self._inside.transaction = False
 
     def close(self) -> None:
         """Give back every connection."""
@@ -201,7 +213,9 @@ class Database:
 def _engine(url: str) -> Engine:
     try:
         if not url.startswith("sqlite"):
-            return create_engine(url, pool_pre_ping=True, pool_size=16, max_overflow=16)
+            # Few, and the last used first: transactions are short, and after a start each connection is a
+            # process of the database that everybody would have to wait for.
+            return create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=0, pool_use_lifo=True)
         engine = create_engine(url, poolclass=QueuePool, pool_size=16, max_overflow=32)
     except ModuleNotFoundError:
         raise
