@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,13 @@ def test_a_dry_run_shows_a_chain_and_writes_nothing(built, tmp_path):
 def test_only_the_named_splits_are_mined(built, tmp_path):
     mine(terse(out=tmp_path / "out", samples=built, splits=("train",)))
     assert {sample.split for sample in read(tmp_path / "out", Sample)} == {"train"}
+
+
+def test_what_was_mined_is_told_again_without_the_samples(built, tmp_path):
+    samples = shutil.copytree(built, tmp_path / "samples")
+    first = mine(terse(out=tmp_path / "out", samples=samples), limit=4)
+    shutil.rmtree(samples)
+    assert mine(terse(out=tmp_path / "out", samples=samples), limit=4) == first
 
 
 def test_splits_of_which_there_is_no_sample_are_refused_in_a_line_that_names_them(built, tmp_path):
