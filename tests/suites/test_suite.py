@@ -159,12 +159,8 @@ def test_what_shows_an_image_that_is_not_there_is_left_out_and_counted(data, mad
         for one in by_task(made)[name]
         for image in one.images
     }
-    assert {path.stem for path in paths} == {
-        "d4-a",
-        "d4-b",
-        "d5-a",
-        "d5-b",
-    }  # of tables alone, as none is there
+    # Of tables alone, as none is there.
+    assert {path.stem for path in paths} == {"d4-a", "d4-b", "d5-a", "d5-b"}
     for path in paths:
         if path.stem != "d5-a":
             write_picture(mimic / (made / path).resolve().relative_to((data / "mimic").resolve()))

@@ -83,6 +83,9 @@ function load() {
   return outbox.flight;
 }
 
+/** Whether a batch saves or submits something, beside what only happened. */
+const holdsWords = (batch) => Boolean(batch?.events.some((one) => one.step));
+
 async function post(batch, last = false) {
   return fetch(`/read/${told.reading}/events`, {
     method: "POST", credentials: "same-origin", keepalive: last, signal: last ? undefined : AbortSignal.timeout(20000),
@@ -97,7 +100,7 @@ async function pump() {
   try {
     while (!outbox.stopped && load()) {
       kept.write();
-      if (outbox.flight.events.some((one) => one.step)) tell("Saving …");
+      if (holdsWords(outbox.flight)) tell("Saving …");
       let answer;
       try {
         answer = await post(outbox.flight);
@@ -160,7 +163,7 @@ function settle(flight, receipt) {
     clash(event.step, standing, event.kind === "submit");
     return;
   }
-  if (flight.events.some((one) => one.step)) tell(`Saved ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`);
+  if (holdsWords(flight)) tell(`Saved ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`);
 }
 
 function clash(step, standing, wasSubmit) {
@@ -327,7 +330,7 @@ function begin() {
   for (const form of Object.values(forms)) for (const field of form?.elements || []) field.disabled = false;
   showStep();
   const open = steps.find((step) => !gone.has(step));
-  if (open && work[open].base && !work[open].dirty && !outbox.flight?.events.some((one) => one.step)) tell("Saved");
+  if (open && work[open].base && !work[open].dirty && !holdsWords(outbox.flight)) tell("Saved");
   if (document.hidden) note("hidden");
   pump();
 }
