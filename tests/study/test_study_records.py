@@ -175,6 +175,9 @@ STORY = st.lists(
 def test_no_transaction_waits_for_another_of_its_own_request(fresh):
     with fresh.store.database.reading(), pytest.raises(RuntimeError, match="within another"):
         fresh.store.due("r1")
+    database = fresh.store.database
+    with database.writing(), pytest.raises(RuntimeError, match="within another"), database.writing():
+        pass
     assert fresh.store.due("r1") == 0
 
 

@@ -189,10 +189,11 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that may write. When the block ends without an error, it is on the disk."""
-        with self._writers if self.is_sqlite else contextlib.nullcontext():
-            engine = self.engine.execution_options(cxreason_writes=True)
-            with self._alone(), engine.begin() as connection:
-                yield connection
+        engine = self.engine.execution_options(cxreason_writes=True)
+        lock = self._writers if self.is_sqlite else contextlib.nullcontext()
+        # Alone first: a second one of the same thread would wait for the lock that it holds itself.
+        with self._alone(), lock, engine.begin() as connection:
+            yield connection
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
