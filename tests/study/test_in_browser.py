@@ -65,10 +65,11 @@ def in_mode(page, served, name, mode):
             continue
         if served.study.protocol.arms[row["arm"]].mode == mode:
             return
-        number = case_number(page)
+        # Asked before the click: after it the next case may be there already, of another mode.
+        number, questions = case_number(page), "edit" in page.get_attribute("body", "class")
         page.fill("#text", "Nothing to report.")
         page.click("#submit-report")
-        if "edit" in page.get_attribute("body", "class"):
+        if questions:
             page.wait_for_selector("#answers:not([hidden])")
             answer_all(page)
             page.click("#submit-answers")
