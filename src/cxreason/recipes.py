@@ -324,6 +324,9 @@ class BaseModelRecipe(Recipe):
     weighing: dict[str, Any] = Field(description="the same of the texts in which it weighs options")
     glancing: dict[str, Any] = Field(description="the same of glances: which findings an image has")
     looking: dict[str, Any] = Field(description="the same of the lessons about images")
+    choosing: dict[str, Any] = Field(
+        description="the same of the lessons in which findings, or images, are weighed against each other"
+    )
     concluding: dict[str, Any] = Field(description="the same of the thoughts that only want a conclusion")
     seed: Seed = 1001
 

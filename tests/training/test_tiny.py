@@ -1,5 +1,6 @@
 """The tiny base model: what it is taught is true, in the form in which it will be asked; it can be made."""
 
+import itertools
 import random
 import re
 
@@ -14,7 +15,7 @@ from cxreason.records import Box, Study
 from cxreason.runs import read
 from cxreason.tasks.radrbench import COURSES
 from cxreason.text.ontology import FINDINGS, implies
-from cxreason.training import models, tiny, tiny_seeing, tiny_speaking
+from cxreason.training import models, tiny, tiny_seeing, tiny_speaking, tiny_weighing
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,8 @@ def test_what_a_lesson_says_of_each_finding_is_true(studies):
     verdicts = {"present": 0, "absent": 0}
     for study, shown, turns in lessons(studies):
         for _, reply in turns:
-            said = re.findall(r"Here (.+?) (?:is|are) (present|absent)", reply)
+            said = re.findall(r"Here (\w+(?: \w+)?) (?:is|are) (present|absent)", reply)
+            said = [] if " now" in reply else said  # of two images: below
             for name, verdict in said:
                 name = "pleural other" if name == "pleural thickening" else name
                 assert study.labels[name] == (verdict == "present"), (study.report, reply)
@@ -100,7 +102,7 @@ def test_a_comparison_shows_the_prior_first_and_tells_both_and_the_course(studie
     by_id, checked = {study.id: study for study in studies}, 0
     for study, shown, turns in lessons(studies):
         for _, reply in turns:
-            compared = re.fullmatch(r"First, (.+)\. Then, (.+)\. The (.+) is (\w+)\.", reply)
+            compared = re.fullmatch(r"Here (.+)\. Here (.+)\. The (.+) is (\w+)\.", reply)
             if compared:
                 *both, finding, course = compared.groups()
                 assert shown == [(study.prior_id, 0), (study.id, 0)]
@@ -109,6 +111,64 @@ def test_a_comparison_shows_the_prior_first_and_tells_both_and_the_course(studie
                     assert said.endswith("? None") == (one.labels[finding] == 0), (one.report, reply)
                 checked += 1
     assert checked > 30
+
+
+def test_of_the_findings_that_are_named_those_that_are_there_are_picked(studies):
+    num_there = []
+    for study, shown, turns in lessons(studies, tiny_weighing.pick, 100):
+        assert shown == [(study.id, number) for number in range(len(study.images))]
+        ((question, reply),) = turns
+        assert not question
+        for (listed, _), (told, learned), (end, _) in zip(*[iter(reply)] * 3, strict=True):
+            assert learned
+            assert end == "\n"
+            named = {name for part in re.findall(r"[A-F], ([^?]+)\?", listed) for name in part.split(", ")}
+            there = {name for name in named if study.labels[name]}
+            said = re.findall(r"Here (.+?) (?:is|are) (present|absent)", told)
+            picked = {"pleural other" if name == "pleural thickening" else name for name, _ in said}
+            assert picked == (there or named)
+            assert {verdict for _, verdict in said} == {"present" if there else "absent"}
+            assert told.startswith(" None fits.") == (not there)
+            num_there.append(len(there))
+    assert set(num_there) == {0, 1, 2}
+
+
+def test_what_only_one_of_two_images_has_is_told_of_the_right_one(studies):
+    by_id, verdicts = {study.id: study for study in studies}, set()
+    for study, shown, turns in lessons(studies, tiny_weighing.tell_apart, 100):
+        if len(shown) < 2 or shown[0][0] == study.id:
+            continue  # they have the same: another lesson stands in for it
+        pair = {"before": by_id[shown[0][0]], "now": study}
+        for (named, given), (seen, learned) in itertools.pairwise(turns[0][1]):
+            if learned:
+                name, when = re.fullmatch(r" Here (.+) (before|now)", named).groups()
+                name = "pleural other" if name == "pleural thickening" else name
+                there = pair[when].labels[name]
+                assert not given
+                assert there + pair["now" if when == "before" else "before"].labels[name] == 1
+                assert seen == (
+                    (" are" if "devices" in name else " is") + " present." if there else "? None."
+                )
+                verdicts.add((when, there))
+    assert len(verdicts) == 4
+
+
+def test_a_course_is_told_of_two_images_before_or_after_what_is_seen_on_them(studies):
+    by_id, found = {study.id: study for study in studies}, []
+    for study, shown, turns in lessons(studies, tiny_weighing.follow, 300):
+        if len(shown) < 2 or shown[0][0] == study.id:
+            continue  # too little is known: another lesson stands in for it
+        earlier = by_id[shown[0][0]]
+        said = "".join(text for text, _ in turns[0][1])
+        for name, course in re.findall(r"The (.+?) is (\w+)\.", said):
+            both = [one.labels["pleural other" if "thick" in name else name] for one in (earlier, study)]
+            if both[0] != both[1]:
+                assert course == ("worsening" if both[1] else "improving")
+            for when in ("before", "now"):
+                assert re.search(rf"Here {name} {when}(\? None| is present)", said)
+            verdict_first = said.index(f"The {name} is") < said.index(f"Here {name} before")
+            found.append((course, shown[0][0] == study.prior_id, verdict_first))
+    assert len(set(found)) == 12  # three courses, of the same patient or not, the verdict first or last
 
 
 def test_a_finding_is_pointed_at_where_it_is(studies):
@@ -217,5 +277,6 @@ SMALL = [
     "copying={steps: 2, batch_size: 4, learning_rate: 1e-3}",
     "glancing={steps: 5, batch_size: 8, learning_rate: 1e-3}",
     "looking={steps: 2, batch_size: 4, learning_rate: 1e-3}",
+    "choosing={steps: 2, batch_size: 4, learning_rate: 1e-3}",
     "concluding={steps: 2, batch_size: 4, learning_rate: 1e-3}",
 ]

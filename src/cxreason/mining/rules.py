@@ -2,7 +2,7 @@
 
 1. plan      which findings decide the question and where one looks for them: from question and options only
 2. evidence  what the report says of each; a finding that it leaves unsaid is normal
-3. chain     problem, what is seen, the options in turn until one fits, conclusion: as if read off the image
+3. chain     problem, the options, what is seen that decides among them, conclusion: as if read off the image
 
 The gold answer is never looked at. The conclusion follows from the evidence, and `run.py` drops the chains
 whose conclusion is not the gold answer. How it is worded is data: `wording.yaml`.
@@ -30,6 +30,7 @@ from cxreason.text.ontology import FINDINGS, NO_FINDING, implies, main_finding
 SEVERITIES = ("mild", "moderate", "severe")
 LEADING = ("cardiomegaly", "lung opacity", "pleural effusion")
 ZONES = ("upper", "mid", "lower")
+TIMES = ("before", "now")
 
 
 @dataclass(frozen=True)
@@ -163,23 +164,29 @@ def letters_of(options: Sequence[str]) -> str:
     return " ".join(f"{letter} is {option.casefold()}." for letter, option in pairs)
 
 
-def weigh(options: Sequence[str], answer: str, seen: Sequence[Sequence[str]]) -> list[str]:
-    """Each option in its order, what is `seen` of it and the verdict, so that the answer's letter follows.
+def in_question(options: Sequence[str]) -> str:
+    """The options as questions, which say nothing yet: whoever goes on has had all of them in view.
 
-    >>> weigh(("edema", "fracture"), "B", [["Here edema is absent."], ["Here fracture is present."]])
-    ['A, edema? Here edema is absent. No.', 'B, fracture? Here fracture is present. Yes.']
+    >>> in_question(("edema", "fracture"))
+    'A, edema? B, fracture?'
     """
-    verdict = wording()["verdict"]
-    return [
-        " ".join(
-            [f"{letter}, {option.casefold()}?", *told, verdict["right" if letter == answer else "wrong"]]
-        )
-        for letter, option, told in zip(letters(options), options, seen, strict=True)
-    ]
+    pairs = zip(letters(options), options, strict=True)
+    return " ".join(f"{letter}, {option.casefold()}?" for letter, option in pairs)
 
 
-def _until_one_fits(weighed: list[str], options: Sequence[str], answer: str) -> list[str]:
-    return weighed[: letters(options).index(answer) + 1]
+def what_fits(evidence: Sequence[Evidence]) -> str:
+    """What is seen of those findings that are there; where none is, that none fits.
+
+    Who says the first name has weighed all of them, where going through them one by one with a threshold
+    for each would say yes to none or to several.
+
+    >>> what_fits([Evidence("edema", "absent"), Evidence("fracture", "present")])
+    'Here fracture is present.'
+    >>> what_fits([Evidence("edema", "absent")])
+    'None fits. Here edema is absent.'
+    """
+    there = [one for one in evidence if one.status == "present"]
+    return " ".join([*([] if there else [wording()["none"]]), *map(state, there or evidence)])
 
 
 def change_between(earlier: Evidence, now: Evidence) -> str:
@@ -190,6 +197,15 @@ def change_between(earlier: Evidence, now: Evidence) -> str:
     said = {one.change for one in now.seen if one.change in CHANGES}
     if said:
         return said.pop() if len(said) == 1 else ""
+    return course_of(earlier, now)
+
+
+def course_of(earlier: Evidence, now: Evidence) -> str:
+    """The course by what is seen of a finding on two images, status and severity, whatever is said of it.
+
+    >>> course_of(Evidence("edema", "absent"), Evidence("edema", "present"))
+    'worsening'
+    """
     if earlier.status != now.status:
         return "worsening" if now.status == "present" else "improving"
     before, after = _grade(earlier), _grade(now)
@@ -215,16 +231,6 @@ def state(evidence: Evidence) -> str:
     return f"Here {_stated(evidence) or _called(evidence.finding, evidence.status)}."
 
 
-def state_until_absent(evidence: Sequence[Evidence]) -> list[str]:
-    """What is seen of some findings in turn, up to the first that is absent: there a set is refuted.
-
-    >>> state_until_absent([Evidence("edema", "absent"), Evidence("fracture", "absent")])
-    ['Here edema is absent.']
-    """
-    absent = next((number for number, one in enumerate(evidence) if one.status == "absent"), len(evidence))
-    return [state(one) for one in evidence[: absent + 1]]
-
-
 def _stated(evidence: Evidence) -> str:
     """A present finding as a clause, with severity, side and zone where they are known; else nothing."""
     if evidence.status != "present":
@@ -247,18 +253,26 @@ def _in_lung(side: str, zone: str) -> str:
 
 
 def _called(finding: str, status: str) -> str:
-    form = wording()["findings"].get(finding, {})
-    return f"{form.get('called', finding)} {'are' if form.get('plural') else 'is'} {status}"
+    plural = wording()["findings"].get(finding, {}).get("plural")
+    return f"{name_of(finding)} {'are' if plural else 'is'} {status}"
+
+
+def name_of(finding: str) -> str:
+    """How a statement that begins with its name calls a finding.
+
+    >>> name_of("pleural other")
+    'pleural thickening'
+    """
+    return wording()["findings"].get(finding, {}).get("called", finding)
 
 
 def _one_image(
     sample: Sample, steps: list[Step], evidence: dict[str, Evidence], answer: str, rng: Random
 ) -> list[str]:
-    """Problem, plan, what is seen, and the options in turn until one fits.
+    """Problem, plan, the options, and what is seen that decides among them.
 
-    Where the options name findings, each is held against what is seen of its own, up to the first that is
-    not there; a plain yes or no comes after all that is seen. An open question is answered by what is there,
-    and where nothing is, the leading findings of heart, lungs and pleura are denied.
+    An open question is answered by what is there, and where nothing is, the leading findings of heart, lungs
+    and pleura are denied.
     """
     names = [step.finding for step in steps]
     slots = {"name": names[0], "place": steps[0].place}
@@ -270,8 +284,8 @@ def _one_image(
         verdict = "yes" if evidence[names[0]].status == "present" else "no"
         said += [letters_of(sample.options), state(evidence[names[0]])]
         return [*said, _one_of(f"binary.{verdict}", rng)]
-    seen = [state_until_absent([evidence[name] for name in _named(option)]) for option in sample.options]
-    return said + _until_one_fits(weigh(sample.options, answer, seen), sample.options, answer)
+    in_order = [evidence[name] for name in FINDINGS if name in evidence]
+    return [*said, in_question(sample.options), what_fits(in_order)]
 
 
 def _temporal(sample: Sample, step: Step, earlier: Evidence, now: Evidence, rng: Random) -> list[str]:
@@ -289,16 +303,26 @@ def _temporal(sample: Sample, step: Step, earlier: Evidence, now: Evidence, rng:
     ]
 
 
+def state_when(evidence: Evidence, when: str) -> str:
+    """What is seen of one finding on one of two images; the time comes right after the name.
+
+    >>> state_when(Evidence("edema", "present"), "now")
+    'Here edema now is present.'
+    >>> state_when(Evidence("edema", "absent"), "before")
+    'Here edema before? None.'
+    """
+    # Not "edema is absent": held against both reports, that would be contradicted by the one that has it.
+    name = name_of(evidence.finding)
+    return f"Here {name} {when}{_stated(evidence).removeprefix(name) or '? None'}."
+
+
 def compare(earlier: Evidence, now: Evidence) -> list[str]:
     """What is seen of one finding on the first image and on the second.
 
-    >>> compare(Evidence("edema", "absent"), Evidence("edema", "absent"))
-    ['First, edema? None.', 'Then, edema? None.']
+    >>> compare(Evidence("edema", "absent"), Evidence("edema", "present"))
+    ['Here edema before? None.', 'Here edema now is present.']
     """
-    # Not "edema is absent": held against both reports, that would be contradicted by the one that has it.
-    called = wording()["findings"].get(now.finding, {}).get("called", now.finding)
-    pair = (("First", earlier), ("Then", now))
-    return [f"{when}, {_stated(one) or f'{called}? None'}." for when, one in pair]
+    return [state_when(one, when) for when, one in zip(TIMES, (earlier, now), strict=True)]
 
 
 def _kept(now: Observation, earlier: Sequence[Observation]) -> Observation:
@@ -337,14 +361,10 @@ def _zone(seen: Observation) -> str:
 
 
 def _said(sample: Sample, answer: str) -> str:
-    """The answer in words, with its letter where there are options: "B, atelectasis", but "no, B".
-
-    The one that the chain has come to is said first, the other follows from it.
-    """
+    """The answer in words, and its letter where there are options, which follows from them: "edema, B"."""
     if not sample.options:
         return answer
-    option = sample.options[letters(sample.options).index(answer)].casefold()
-    return f"{option}, {answer}" if sample.task in ("binary", "temporal") else f"{answer}, {option}"
+    return f"{sample.options[letters(sample.options).index(answer)].casefold()}, {answer}"
 
 
 def _named(text: str) -> list[str]:

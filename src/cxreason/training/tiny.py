@@ -11,7 +11,9 @@ when asked, and were never taught to reason about chest X-rays. This makes such 
              lessons in which nothing else can be learnt (`tiny_speaking`); from here on some of the texts
              are always among them, to keep in practice
 5. looking   and for side, place and size; among these are lessons in which it is asked, compares and points
-6. concluding  from thoughts that are given it learns to conclude: to find the letter of what was decided
+6. choosing  of several findings it learns to say which are there, and of two images what became of one, by
+             holding them against each other (`tiny_weighing`)
+7. concluding  from thoughts that are given it learns to conclude: to find the letter of what was decided
 
 Its weights never meet mined reasoning or a question of RadRBench-CXR. The words for what is seen, and those
 in which options are weighed, are mining's; its vocabulary is made of both.
@@ -60,6 +62,7 @@ from cxreason.training.tiny_speaking import (
     take_turns,
     train_language,
 )
+from cxreason.training.tiny_weighing import follow, pick, tell_apart
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -261,11 +264,16 @@ def teach_language(
     told = draw_drills(drill, words, size // 4, rota.draw)
     model = stage("looking", model, turns(looks, looks, told, looks, asked, told))
 
+    size = recipe.choosing["batch_size"]
+    picks, pairs = lessons(pick, batch_size=size), lessons(tell_apart, batch_size=size)
+    courses, told = lessons(follow, batch_size=size // 2), draw_drills(drill, words, size // 4, rota.draw)
+    model = stage("choosing", model, turns(picks, pairs, picks, pairs, picks, courses, told))
+
     size = recipe.concluding["batch_size"]
-    looks, asked = lessons(look, batch_size=size * 2), lessons(lesson, batch_size=size)
-    told = draw_drills(drill, words, size // 2, rota.draw)
+    picks, courses = lessons(pick, batch_size=size * 2), lessons(follow, batch_size=size)
+    asked, told = lessons(lesson, batch_size=size), draw_drills(drill, words, size // 2, rota.draw)
     given = draw_drills(conclusion, words, size, rota.draw)
-    batches = turns(given, looks, given, asked, given, told)
+    batches = turns(given, picks, given, courses, given, asked, told)
     return model, train_language(model, batches, recipe.concluding, "concluding")
 
 

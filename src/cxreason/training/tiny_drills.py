@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 
 from cxreason.answers import DIALECTS
 from cxreason.answers.dialects import letters
-from cxreason.mining.rules import SEVERITIES, Evidence, letters_of, state, state_until_absent, weigh, wording
+from cxreason.mining.rules import (
+    SEVERITIES,
+    TIMES,
+    Evidence,
+    in_question,
+    letters_of,
+    state,
+    what_fits,
+    wording,
+)
 from cxreason.records import Mode, Study
 from cxreason.tasks.radrbench import CHANGES
 from cxreason.text.ontology import FINDINGS, NO_FINDING
@@ -57,9 +66,7 @@ class Puzzle:
     answer: str
     options: list[str] = field(default_factory=list)
     retold: list[str] = field(default_factory=list)
-    """What the reply says before it takes the options in turn, or before it looks up the option's letter."""
-    seen: list[list[str]] = field(default_factory=list)
-    """What the reply says of each option."""
+    """What the reply says before it concludes and looks up the option's letter."""
 
 
 def drill(words: Sequence[str], draw: random.Random) -> Turn:
@@ -90,19 +97,14 @@ def _answered(
 ) -> tuple[str, str, str, str]:
     """The prompt of a puzzle, and the reply in three: the thought, what it concludes, and the end."""
     dialect = DIALECTS[draw.choices(("think", "boxed"), (4, 1))[0]]
-    answer, said, listed, weighed = puzzle.answer, puzzle.answer, [], []
+    answer, said, listed = puzzle.answer, puzzle.answer, []
     if puzzle.options:
-        number = puzzle.options.index(answer)
-        answer = letters(puzzle.options)[number]
-        if puzzle.seen:
-            weighed = weigh(puzzle.options, answer, puzzle.seen)[: number + 1]
-            said = f"{answer}, {said.casefold()}"
-        else:
-            listed = [letters_of(puzzle.options)]
-            said = f"{said.casefold()}, {answer}"
+        answer = letters(puzzle.options)[puzzle.options.index(answer)]
+        listed = [draw.choice((letters_of, in_question))(puzzle.options)]
+        said = f"{said.casefold()}, {answer}"
     leads, _, end = draw.choice((*wording()["conclusion"], *CONCLUSIONS)).partition("{answer}")
     asides = [draw.choice(ASIDES).format(draw.choice(puzzle.names)) for _ in range(draw.randrange(3))]
-    thought = " ".join([*asides, *listed, *puzzle.retold, *weighed, leads])
+    thought = " ".join([*asides, *listed, *puzzle.retold, leads])
     prompt = dialect.prompt(" ".join([*told, puzzle.question]), puzzle.options, mode)
     target = dialect.target(answer, mode, f"{thought}{said}{end}")
     if mode == "direct":
@@ -153,23 +155,36 @@ def _one(words: Sequence[str], draw: random.Random) -> Puzzle:
     answer = there[0] if there else NO_FINDING
     draw.shuffle(options)
     told = _tell(there, [name for name in options if name not in (*there, NO_FINDING)], draw)
-    seen = [[] if name == NO_FINDING else [state(*_evidence([name], there))] for name in options]
-    return Puzzle(names, draw.choice(QUESTIONS["one"]), told, answer, options, seen=seen)
+    retold = [what_fits(_evidence([name for name in options if name != NO_FINDING], there))]
+    return Puzzle(names, draw.choice(QUESTIONS["one"]), told, answer, options, retold)
 
 
 def _set(words: Sequence[str], draw: random.Random) -> Puzzle:
     names = _names(words, draw.choice((4, 4, 6)), draw)
     half = len(names) // 2
     there, gone = names[:half], names[half:]
-    # Two sets share something with the right one, as in the benchmark, and one shares nothing.
-    sets = [there, there[:1] + gone[1:], gone[:1] + there[1:], gone]
     order = {name: place for place, name in enumerate(draw.sample(names, len(names)))}
-    sets = [sorted(one, key=order.__getitem__) for one in sets]
-    answer = ", ".join(sets[0])
-    draw.shuffle(sets)
-    told, seen = _tell(there, gone, draw), [state_until_absent(_evidence(one, there)) for one in sets]
-    options = [", ".join(one) for one in sets]
-    return Puzzle(names, draw.choice(QUESTIONS["set"]), told, answer, options, seen=seen)
+    sets = crossed(there, gone, draw, order.__getitem__)
+    there = sorted(there, key=order.__getitem__)
+    told = _tell(there, gone, draw)
+    retold = [what_fits(_evidence(there, there))]
+    return Puzzle(names, draw.choice(QUESTIONS["set"]), told, ", ".join(there), sets, retold)
+
+
+def crossed(
+    there: Sequence[str],
+    gone: Sequence[str],
+    draw: random.Random,
+    order: Callable[[str], int] = FINDINGS.index,
+) -> list[str]:
+    """Four sets as options in any order: as in the benchmark two share something with the right one, and
+    one shares nothing.
+
+    >>> sorted(crossed(["edema", "fracture"], ["pneumonia", "atelectasis"], random.Random(1)))
+    ['edema, atelectasis', 'edema, fracture', 'pneumonia, atelectasis', 'pneumonia, fracture']
+    """
+    sets = [[*there], [*there[:1], *gone[1:]], [*gone[:1], *there[1:]], [*gone]]
+    return [", ".join(sorted(one, key=order)) for one in draw.sample(sets, 4)]
 
 
 def _closed(words: Sequence[str], draw: random.Random) -> Puzzle:
@@ -192,8 +207,9 @@ def _course(words: Sequence[str], draw: random.Random) -> Puzzle:
     change = "stable" if first == then else "worsening" if then > first else "improving"
     degrees = ["none", *(f"{grade} {name}" for grade in SEVERITIES)]
     told = [draw.choice(COURSES).format(degrees[first], degrees[then])]
-    noted = [f"{name}? None.", *(f"{name} is present, {grade}." for grade in SEVERITIES)]
-    retold = [f"First, {noted[first]}", f"Then, {noted[then]}", f"It is {change}."]
+    noted = ["? None", *(f" is present, {grade}" for grade in SEVERITIES)]
+    seen = [f"Here {name} {when}{noted[degree]}." for when, degree in zip(TIMES, (first, then), strict=True)]
+    retold = [*seen, f"It is {change}."]
     question = draw.choice(QUESTIONS["course"]).format(name)
     return Puzzle([name], question, told, change, draw.sample(CHANGES, len(CHANGES)), retold)
 

@@ -95,7 +95,7 @@ def lesson(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[st
     if draw.random() < 0.2 or not turns:
         turns.append(("Describe this chest X-ray.", study.findings or study.impression))
     draw.shuffle(turns)
-    return _images(study), turns
+    return images_of(study), turns
 
 
 def glance(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
@@ -104,7 +104,7 @@ def glance(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[st
     there = [name for name in FINDINGS if study.labels.get(name) == 1]
     gone = [name for name in FINDINGS if study.labels.get(name) == 0 and rota.draw.random() < 0.5]
     named = [Evidence(name, "present" if name in there else "absent") for name in there + gone]
-    return _images(study), [("", _seen(rota.draw.sample(named, len(named))))]
+    return images_of(study), [("", _seen(rota.draw.sample(named, len(named))))]
 
 
 def look(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
@@ -112,7 +112,7 @@ def look(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str,
     learnt, so that all of it hangs on the image."""
     names = rota.findings(study)
     evidence = gather([Step(name, "") for name in names], study.report)
-    return _images(study), [("Look at the image.", _seen([evidence[name] for name in names]))]
+    return images_of(study), [("Look at the image.", _seen([evidence[name] for name in names]))]
 
 
 def _seen(evidence: Sequence[Evidence]) -> list[Segment]:
@@ -125,7 +125,8 @@ def _seen(evidence: Sequence[Evidence]) -> list[Segment]:
     return said
 
 
-def _images(study: Study) -> list[tuple[str, int]]:
+def images_of(study: Study) -> list[tuple[str, int]]:
+    """The images of a study as lessons name them: each as study id and number."""
     return [(study.id, number) for number in range(len(study.images))]
 
 

@@ -1,0 +1,120 @@
+"""The tiny base model learns to weigh: several findings against one image, and one finding against two.
+
+To go through findings one by one, each with a threshold of its own, is the poorer way to choose: of four
+findings of which one is there, the likeliest has to be said. So here the findings are named first, and who
+says the first that is there has compared all of them. Nothing is asked, and all hangs on the images.
+"""
+
+from __future__ import annotations
+
+import random
+
+from cxreason.mining.rules import (
+    TIMES,
+    Evidence,
+    Step,
+    course_of,
+    gather,
+    in_question,
+    name_of,
+    state_when,
+    what_fits,
+)
+from cxreason.records import Study
+from cxreason.tasks.radrbench import COURSES, WITHOUT_COURSE
+from cxreason.text.ontology import FINDINGS
+from cxreason.training.tiny_drills import Segment, Turn, crossed
+from cxreason.training.tiny_speaking import Rota, images_of
+
+ROUNDS = 3
+"""How often one image is chosen for: it is read once."""
+
+
+def pick(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
+    """An image and, some times over, a few findings and which of them are there."""
+    said = [segment for _ in range(ROUNDS) for segment in _picked(study, rota)]
+    return images_of(study), [("", said)]
+
+
+def _picked(study: Study, rota: Rota) -> list[Segment]:
+    """Some findings, one by one or in sets, and what is seen of those that are there; where none is, that."""
+    draw, there = rota.draw, [name for name in FINDINGS if study.labels.get(name) == 1]
+    gone = [name for name in FINDINGS if study.labels.get(name) == 0]
+    count = draw.choice((2, 3, 4, 4, 4, 4))
+    kept = draw.sample(there, min(len(there), draw.choices((0, 1, 2), (1, 8, 6))[0], count))
+    named = [*kept, *draw.sample(gone, min(len(gone), count - len(kept)))]
+    if len(kept) == 2 and len(named) == 4 and draw.random() < 0.7:
+        listed = crossed(kept, named[2:], draw)
+    else:
+        listed = draw.sample(named, len(named))
+    evidence = gather([Step(name, "") for name in FINDINGS if name in named], study.report)
+    told = what_fits(list(evidence.values()))
+    return [(in_question(listed), False), (f" {told}", True), ("\n", False)]
+
+
+def tell_apart(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
+    """Two images, and which of them has a finding that only one has: nothing but to know the first from the
+    second can be learnt. A small model sees both as one for long, so this is short and comes often.
+    """
+    draw = rota.draw
+    earlier = prior if prior is not None and draw.random() < 0.3 else rota.study()
+    one_has = [name for name in FINDINGS if {earlier.labels.get(name), study.labels.get(name)} == {0, 1}]
+    said: list[Segment] = []
+    for name in draw.sample(one_has, min(6, len(one_has))):
+        pair = zip(TIMES, (earlier, study), strict=True)
+        for when, one in draw.sample(list(pair), 2):
+            seen = Evidence(name, "present" if one.labels[name] else "absent")
+            said += _seen_when(seen, when)
+        said.append(("\n", False))
+    if not said:
+        return pick(study, None, rota)
+    return [(earlier.id, 0), (study.id, 0)], [("", said)]
+
+
+def follow(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
+    """Two images, and what became of some findings: each on both, and its course before or after that.
+
+    Where there is no prior image, that of another patient stands in for it: what is seen of a finding on two
+    images can be compared all the same, and courses that are rare among priors come as often as the others.
+    """
+    draw = rota.draw
+    real = prior is not None and draw.random() < 0.7
+    earlier = prior if prior is not None and real else rota.study()
+    said: list[Segment] = []
+    for name, course, before, now in _courses(earlier, study, real, draw)[:4]:
+        verdict = [(f" The {name_of(name)} is", False), (f" {course}.", True)]
+        seen = [
+            segment
+            for when, one in zip(TIMES, (before, now), strict=True)
+            for segment in _seen_when(one, when)
+        ]
+        said += [*(verdict + seen if draw.random() < 0.5 else seen + verdict), ("\n", False)]
+    if not said:
+        return pick(study, None, rota)
+    return [(earlier.id, 0), (study.id, 0)], [("", said)]
+
+
+def _seen_when(seen: Evidence, when: str) -> list[Segment]:
+    """What is seen on one of two images: the name and the word for when are given, the rest is learnt."""
+    before, word, after = state_when(seen, when).partition(f" {when}")
+    return [(f" {before}{word}", False), (after, True)]
+
+
+def _courses(
+    earlier: Study, study: Study, real: bool, draw: random.Random
+) -> list[tuple[str, str, Evidence, Evidence]]:
+    """Findings in any order, with their course and what is seen of them on both images.
+
+    What was there before and is now mostly stays as it was, so half of that is left out.
+    """
+    steps = [Step(name, "") for name in FINDINGS if name not in WITHOUT_COURSE]
+    before, now = gather(steps, earlier.report), gather(steps, study.report)
+    found = []
+    for name in draw.sample([step.finding for step in steps], len(steps)):
+        told = study.changes.get(name, "") if real else ""
+        course = COURSES.get(told) or course_of(before[name], now[name])
+        certain = all(one.labels.get(name) in (0, 1) for one in (earlier, study))
+        if not course or not certain or (course == "stable" and draw.random() < 0.5):
+            continue
+        found.append((name, course, before[name], now[name]))
+    return found
