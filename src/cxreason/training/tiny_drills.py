@@ -96,7 +96,9 @@ def _answered(
     puzzle: Puzzle, told: Sequence[str], mode: Mode, draw: random.Random
 ) -> tuple[str, str, str, str]:
     """The prompt of a puzzle, and the reply in three: the thought, what it concludes, and the end."""
-    dialect = DIALECTS[draw.choices(("think", "boxed"), (4, 1))[0]]
+    # An answer that comes first is learnt where something was told that it hangs on.
+    spoken = ("think", "boxed", "think-answer-first") if told else ("think", "boxed")
+    dialect = DIALECTS[draw.choices(spoken, (4, 1, 1)[: len(spoken)])[0]]
     answer, said, listed = puzzle.answer, puzzle.answer, []
     if puzzle.options:
         answer = letters(puzzle.options)[puzzle.options.index(answer)]
