@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from cxreason.records import Sample, Study
 from cxreason.tasks import RADRBENCH, TASKS, samples
 from cxreason.tasks import sample as one_sample
-from cxreason.tasks.radrbench import present
+from cxreason.tasks.radrbench import ASKED, present
 from cxreason.text.ontology import FINDINGS, NO_FINDING
 
 values = some.sampled_from([1, 0, 0, -1, None])
@@ -56,10 +56,19 @@ def test_every_option_is_known_to_be_right_or_known_to_be_wrong(study, mined, se
                 assert all(judged) == (option == right), "a co-present label is no wrong answer"
 
 
+@given(studies(), some.integers(0, 50))
+def test_what_the_benchmark_leaves_out_is_neither_asked_about_nor_missed_in_an_answer(study, seed):
+    for task in RADRBENCH:
+        for sample in ask(study, task, seed):
+            assert "pleural other" not in " ".join((sample.question, sample.answer, *sample.options))
+            if task == "anomaly":
+                assert study.labels.get("pleural other") != 1
+
+
 @given(studies())
 def test_an_uncertain_or_unjudged_finding_is_never_the_subject(study):
     asked = {sample.subject: sample for sample in ask(study, "binary")}
-    assert set(asked) == {finding for finding in FINDINGS if study.labels.get(finding) in (0, 1)}
+    assert set(asked) == {finding for finding in ASKED if study.labels.get(finding) in (0, 1)}
     for finding, sample in asked.items():
         said = sample.options["AB".index(sample.answer)]
         assert said == ("Yes" if study.labels[finding] else "No")
