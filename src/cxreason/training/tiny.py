@@ -62,7 +62,7 @@ from cxreason.training.tiny_speaking import (
     take_turns,
     train_language,
 )
-from cxreason.training.tiny_weighing import follow, pick, tell_apart
+from cxreason.training.tiny_weighing import follow, follow_asked, pick, pick_asked, tell_apart
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -270,10 +270,10 @@ def teach_language(
     model = stage("choosing", model, turns(picks, pairs, picks, pairs, picks, courses, told))
 
     size = recipe.concluding["batch_size"]
-    picks, courses = lessons(pick, batch_size=size * 2), lessons(follow, batch_size=size)
+    picks, courses = lessons(pick_asked, batch_size=size * 2), lessons(follow_asked, batch_size=size)
     asked, told = lessons(lesson, batch_size=size), draw_drills(drill, words, size // 2, rota.draw)
     given = draw_drills(conclusion, words, size, rota.draw)
-    batches = turns(given, picks, given, courses, given, asked, told)
+    batches = turns(picks, given, courses, picks, given, courses, asked, told)
     return model, train_language(model, batches, recipe.concluding, "concluding")
 
 

@@ -24,19 +24,34 @@ from cxreason.records import Study
 from cxreason.tasks.radrbench import COURSES, WITHOUT_COURSE
 from cxreason.text.ontology import FINDINGS
 from cxreason.training.tiny_drills import Segment, Turn, crossed
-from cxreason.training.tiny_speaking import Rota, images_of
+from cxreason.training.tiny_speaking import COURSE, Rota, images_of
 
 ROUNDS = 3
 """How often one image is chosen for: it is read once."""
 
+PICKS = ("What of {} is there?", "Choose from {}.", "Weigh {}.", "Which of {} do you see?")
+
 
 def pick(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
     """An image and, some times over, a few findings and which of them are there."""
-    said = [segment for _ in range(ROUNDS) for segment in _picked(study, rota)]
+    said: list[Segment] = []
+    for _ in range(ROUNDS):
+        listed, told = _picked(study, rota)
+        said += [(in_question(listed), False), (f" {told}", True), ("\n", False)]
     return images_of(study), [("", said)]
 
 
-def _picked(study: Study, rota: Rota) -> list[Segment]:
+def pick_asked(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
+    """The same as a conversation, so that a question between the image and the choice disturbs neither."""
+    turns: list[Turn] = []
+    for _ in range(ROUNDS):
+        listed, told = _picked(study, rota)
+        question = rota.draw.choice(PICKS).format("; ".join(listed))
+        turns.append((question, f"{in_question(listed)} {told}"))
+    return images_of(study), turns
+
+
+def _picked(study: Study, rota: Rota) -> tuple[list[str], str]:
     """Some findings, one by one or in sets, and what is seen of those that are there; where none is, that."""
     draw, there = rota.draw, [name for name in FINDINGS if study.labels.get(name) == 1]
     gone = [name for name in FINDINGS if study.labels.get(name) == 0]
@@ -48,8 +63,7 @@ def _picked(study: Study, rota: Rota) -> list[Segment]:
     else:
         listed = draw.sample(named, len(named))
     evidence = gather([Step(name, "") for name in FINDINGS if name in named], study.report)
-    told = what_fits(list(evidence.values()))
-    return [(in_question(listed), False), (f" {told}", True), ("\n", False)]
+    return listed, what_fits(list(evidence.values()))
 
 
 def tell_apart(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
@@ -78,8 +92,7 @@ def follow(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[st
     images can be compared all the same, and courses that are rare among priors come as often as the others.
     """
     draw = rota.draw
-    real = prior is not None and draw.random() < 0.7
-    earlier = prior if prior is not None and real else rota.study()
+    earlier, real = _before(prior, rota)
     said: list[Segment] = []
     for name, course, before, now in _courses(earlier, study, real, draw)[:4]:
         verdict = [(f" The {name_of(name)} is", False), (f" {course}.", True)]
@@ -92,6 +105,26 @@ def follow(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[st
     if not said:
         return pick(study, None, rota)
     return [(earlier.id, 0), (study.id, 0)], [("", said)]
+
+
+def follow_asked(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
+    """The same as a conversation: what is asked about is looked up on both images, and its course follows."""
+    earlier, real = _before(prior, rota)
+    turns: list[Turn] = []
+    for name, course, before, now in _courses(earlier, study, real, rota.draw)[:3]:
+        said = " ".join(state_when(one, when) for when, one in zip(TIMES, (before, now), strict=True))
+        question = rota.draw.choice(COURSE).format(name)
+        turns.append((question, f"{said} The {name_of(name)} is {course}."))
+    if not turns:
+        return pick_asked(study, None, rota)
+    return [(earlier.id, 0), (study.id, 0)], turns
+
+
+def _before(prior: Study | None, rota: Rota) -> tuple[Study, bool]:
+    """The study to compare with, and whether it is the real prior."""
+    if prior is not None and rota.draw.random() < 0.7:
+        return prior, True
+    return rota.study(), False
 
 
 def _seen_when(seen: Evidence, when: str) -> list[Segment]:
