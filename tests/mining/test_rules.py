@@ -121,7 +121,7 @@ def test_chains_are_short(mined):
 def listed(sample):
     """The options as a chain names them before it decides."""
     return " ".join(
-        f"{letter}, {option.casefold()}?" for letter, option in zip("ABCD", sample.options, strict=False)
+        f"{option.casefold()} ({letter})?" for letter, option in zip("ABCD", sample.options, strict=False)
     )
 
 
@@ -133,7 +133,7 @@ def test_all_options_are_in_view_before_anything_is_said_to_be_there(mined):
             assert named, sample.reasoning
             assert observe(before + named) == [], sample.reasoning
             right = sample.options["ABCD".index(sample.answer)].casefold()
-            assert after.endswith(f" {right}, {sample.answer}."), sample.reasoning
+            assert after.endswith(f" {right} ({sample.answer})."), sample.reasoning
             num_checked += 1
     assert num_checked > 100
 
@@ -143,14 +143,11 @@ def test_a_verdict_is_looked_up_among_the_letters_that_were_told_before_it(mined
     for sample in mined:
         if sample.task not in ("binary", "temporal"):
             continue
-        listed = " ".join(
-            f"{letter} is {option.casefold()}."
-            for letter, option in zip("ABCD", sample.options, strict=False)
-        )
-        before, _, after = sample.reasoning.partition(listed)
-        assert observe(before) == [], sample.reasoning
+        before, named, after = sample.reasoning.partition(listed(sample))
+        assert named, sample.reasoning
+        assert observe(before + named) == [], sample.reasoning
         verdict = sample.options["ABCD".index(sample.answer)].casefold()
-        assert after.endswith(f"{verdict}, {sample.answer}."), sample.reasoning
+        assert after.endswith(f" {verdict} ({sample.answer})."), sample.reasoning
         num_checked += 1
     assert num_checked
 

@@ -15,7 +15,9 @@ from cxreason.records import Box, Study
 from cxreason.runs import read
 from cxreason.tasks.radrbench import COURSES
 from cxreason.text.ontology import FINDINGS, implies
-from cxreason.training import models, tiny, tiny_seeing, tiny_speaking, tiny_weighing
+from cxreason.training import models, tiny, tiny_drills, tiny_seeing, tiny_speaking, tiny_weighing
+
+CONCLUDING = [one.partition(" {answer}")[0] for one in tiny_drills.CONCLUSIONS]
 
 
 @pytest.fixture(scope="module")
@@ -122,15 +124,56 @@ def test_of_the_findings_that_are_named_those_that_are_there_are_picked(studies)
         for (listed, _), (told, learned), (end, _) in zip(*[iter(reply)] * 3, strict=True):
             assert learned
             assert end == "\n"
-            named = {name for part in re.findall(r"[A-F], ([^?]+)\?", listed) for name in part.split(", ")}
-            there = {name for name in named if study.labels[name]}
-            said = re.findall(r"Here (.+?) (?:is|are) (present|absent)", told)
-            picked = {"pleural other" if name == "pleural thickening" else name for name, _ in said}
-            assert picked == (there or named)
-            assert {verdict for _, verdict in said} == {"present" if there else "absent"}
-            assert told.startswith(" None fits.") == (not there)
-            num_there.append(len(there))
+            num_there.append(rightly_picked(study, listed, told))
     assert set(num_there) == {0, 1, 2}
+
+
+def rightly_picked(study, listed, told):
+    """How many of the findings that are named are there; those and no others have to be picked."""
+    named = {name for part in re.findall(r"(?:^|\? )([^?]+) \([A-F]\)", listed) for name in part.split(", ")}
+    there = {name for name in named if study.labels[name]}
+    said = re.findall(r"Here (.+?) (?:is|are) (present|absent)", told)
+    picked = {"pleural other" if name == "pleural thickening" else name for name, _ in said}
+    assert picked == (there or named)
+    assert {verdict for _, verdict in said} == {"present" if there else "absent"}
+    assert told.startswith(" None fits.") == (not there)
+    return len(there)
+
+
+def test_whoever_is_asked_names_what_was_asked_and_picks_of_it_what_is_there(studies):
+    num_there, num_concluded = [], 0
+    for study, shown, turns in lessons(studies, tiny_weighing.pick_asked, 100):
+        assert shown == [(study.id, number) for number in range(len(study.images))]
+        for question, reply in turns:
+            listed, _, told = reply.rpartition("? ")
+            options = dict(re.findall(r"(?:^|\? )([^?]+) (\([A-F]\))", listed))
+            assert [option for option in options if option not in question] == []
+            told, end, chosen = told.partition(next((f" {one}" for one in CONCLUDING if one in told), "\n"))
+            num_there.append(rightly_picked(study, listed, f" {told}"))
+            if end:  # one option alone fits
+                option, letter = re.fullmatch(r" (.+) (\(\w\))\.", chosen).groups()
+                assert options[option] == letter
+                assert all(study.labels[name] for name in option.split(", "))
+                num_concluded += 1
+    assert num_concluded > 50
+    assert set(num_there) == {0, 1, 2}
+
+
+def test_whoever_is_asked_about_a_course_tells_both_images_of_that_finding_and_then_the_course(studies):
+    by_id, found = {study.id: study for study in studies}, set()
+    for study, shown, turns in lessons(studies, tiny_weighing.follow_asked, 200):
+        if len(shown) < 2 or shown[0][0] == study.id:
+            continue  # too little is known: another lesson stands in for it
+        for question, reply in turns:
+            form = r".*(Here (.+?) before.*) (Here \2 now.*) The \2 is (\w+)\. .* \4 (\(\w\))\."
+            told = re.fullmatch(form, reply)
+            assert f"{told[4]} {told[5]}?" in reply
+            name = "pleural other" if "thick" in told[2] else told[2]
+            assert name in question
+            for said, one in zip((told[1], told[3]), (by_id[shown[0][0]], study), strict=True):
+                assert ("? None" not in said) == one.labels[name]
+            found.add((told[4], shown[0][0] == study.prior_id))
+    assert len(found) == 6  # three courses, of the same patient or not
 
 
 def test_what_only_one_of_two_images_has_is_told_of_the_right_one(studies):
@@ -184,7 +227,9 @@ def test_a_finding_is_pointed_at_where_it_is(studies):
 
 
 def test_no_lesson_asks_what_the_benchmark_asks(studies):
-    asked = " ".join(question for _, _, turns in lessons(studies) for question, _ in turns)
+    made = (tiny_speaking.lesson, tiny_weighing.pick_asked, tiny_weighing.follow_asked)
+    every = itertools.chain(*(lessons(studies, make, 100) for make in made))
+    asked = " ".join(question for _, _, turns in every for question, _ in turns)
     for words in ("Does this chest X-ray show", "Which finding", "What is the progression"):
         assert words not in asked
 
@@ -211,6 +256,21 @@ def test_the_tower_is_taught_what_is_certain_and_a_place_only_where_it_is_told()
     assert taught(known, 0, "fracture") == taught(known, 0, "pneumonia") == set()
     # From the side neither left nor right can be told, and the box lies on the other image.
     assert taught(known, 1, "pleural effusion") == {"present"}
+
+
+def test_a_patch_is_marked_by_how_much_of_it_lies_in_a_box_of_the_finding():
+    import torch
+
+    boxes = (Box("pneumonia", 0.25, 0.5, 0.5, 1.0), Box("edema", 0, 0, 1, 1, image=1))
+    study = Study("1", "d", "p", ("x.png", "y.png"), boxes=boxes)
+    marks = tiny_seeing.box_maps([(study, 0), (study, 1)], ["lung opacity", "fracture", "edema"], 4)
+    # A picture that is white in the box, in the patches that the tower is shown.
+    grey = torch.zeros((1, 56, 56), dtype=torch.uint8)
+    grey[0, 28:, 14:28] = 255
+    white = tiny_seeing.Pictures(grey, {}, (0, 0, 0), (1, 1, 1)).cut([0]).mean((2, 3))
+    assert marks[0, :, 0].tolist() == white[0].tolist()
+    assert marks[1, :, 2].tolist() == [1] * 16
+    assert marks[:, :, 1].sum() == marks[0, :, 2].sum() == 0
 
 
 def test_pictures_become_the_patches_that_the_processor_makes(corpus):

@@ -154,24 +154,25 @@ def conclude(sample: Sample, evidence: dict[str, Evidence], earlier: dict[str, E
     return choice.write(fitting[0], sample.options) if len(fitting) == 1 else ""
 
 
-def letters_of(options: Sequence[str]) -> str:
-    """Which letter each verdict will lead to: whoever has come to one only has to look it up.
-
-    >>> letters_of(("Yes", "No"))
-    'A is yes. B is no.'
-    """
-    pairs = zip(letters(options), options, strict=True)
-    return " ".join(f"{letter} is {option.casefold()}." for letter, option in pairs)
-
-
 def in_question(options: Sequence[str]) -> str:
     """The options as questions, which say nothing yet: whoever goes on has had all of them in view.
 
-    >>> in_question(("edema", "fracture"))
-    'A, edema? B, fracture?'
+    The letter comes after its option, as in the conclusion: whoever writes "edema, fracture" there once
+    more has only to go on as before. To find the letter in front of a set is hard for small models.
+
+    >>> in_question(("Edema", "Fracture"))
+    'edema (A)? fracture (B)?'
     """
-    pairs = zip(letters(options), options, strict=True)
-    return " ".join(f"{letter}, {option.casefold()}?" for letter, option in pairs)
+    return " ".join(f"{with_letter(option, options)}?" for option in options)
+
+
+def with_letter(option: str, options: Sequence[str]) -> str:
+    """An option in words and its letter.
+
+    >>> with_letter("Yes", ("No", "Yes"))
+    'yes (B)'
+    """
+    return f"{option.casefold()} ({letters(options)[options.index(option)]})"
 
 
 def what_fits(evidence: Sequence[Evidence]) -> str:
@@ -282,7 +283,7 @@ def _one_image(
         return said + [state(evidence[name]) for name in found or [one for one in LEADING if one in names]]
     if sample.task == "binary":
         verdict = "yes" if evidence[names[0]].status == "present" else "no"
-        said += [letters_of(sample.options), state(evidence[names[0]])]
+        said += [in_question(sample.options), state(evidence[names[0]])]
         return [*said, _one_of(f"binary.{verdict}", rng)]
     in_order = [evidence[name] for name in FINDINGS if name in evidence]
     return [*said, in_question(sample.options), what_fits(in_order)]
@@ -297,7 +298,7 @@ def _temporal(sample: Sample, step: Step, earlier: Evidence, now: Evidence, rng:
     return [
         _one_of("temporal.problem", rng).format(**slots),
         _one_of("temporal.plan", rng).format(**slots),
-        letters_of(sample.options),
+        in_question(sample.options),
         *compare(earlier, now),
         _one_of(f"temporal.change_{now.status}", rng).format(**slots),
     ]
@@ -361,10 +362,10 @@ def _zone(seen: Observation) -> str:
 
 
 def _said(sample: Sample, answer: str) -> str:
-    """The answer in words, and its letter where there are options, which follows from them: "edema, B"."""
+    """The answer in words, and its letter where there are options, which follows from them: "edema (B)"."""
     if not sample.options:
         return answer
-    return f"{sample.options[letters(sample.options).index(answer)].casefold()}, {answer}"
+    return with_letter(sample.options[letters(sample.options).index(answer)], sample.options)
 
 
 def _named(text: str) -> list[str]:

@@ -20,9 +20,9 @@ from cxreason.mining.rules import (
     TIMES,
     Evidence,
     in_question,
-    letters_of,
     state,
     what_fits,
+    with_letter,
     wording,
 )
 from cxreason.records import Mode, Study
@@ -102,11 +102,13 @@ def _answered(
     answer, said, listed = puzzle.answer, puzzle.answer, []
     if puzzle.options:
         answer = letters(puzzle.options)[puzzle.options.index(answer)]
-        listed = [draw.choice((letters_of, in_question))(puzzle.options)]
-        said = f"{said.casefold()}, {answer}"
+        listed = [in_question(puzzle.options)]
+        said = with_letter(said, puzzle.options)
     leads, _, end = draw.choice((*wording()["conclusion"], *CONCLUSIONS)).partition("{answer}")
+    # To say the question again is to know what it is about, however much stands in between.
+    again = [puzzle.question] if draw.random() < 0.5 else []
     asides = [draw.choice(ASIDES).format(draw.choice(puzzle.names)) for _ in range(draw.randrange(3))]
-    thought = " ".join([*asides, *listed, *puzzle.retold, leads])
+    thought = " ".join([*again, *asides, *listed, *puzzle.retold, leads])
     prompt = dialect.prompt(" ".join([*told, puzzle.question]), puzzle.options, mode)
     target = dialect.target(answer, mode, f"{thought}{said}{end}")
     if mode == "direct":

@@ -24,6 +24,7 @@ ATTRIBUTES = ("left", "right", "upper", "mid", "lower", "mild", "moderate", "sev
 WIDTH = 1 + len(ATTRIBUTES) + 4
 EDGES = slice(1 + len(ATTRIBUTES), WIDTH)
 WORTH_OF_STANDING = 0.2
+WORTH_OF_MARKS = 2.0
 WORTH_OF_EDGES = 2.0  # an edge that is off by a tenth should count about as a wrong attribute does
 
 
@@ -124,6 +125,23 @@ def _edges(study: Study, number: int, finding: str, target: np.ndarray, known: n
         target[EDGES], known[EDGES] = (box.x1, box.y1, box.x2, box.y2), 1.0
 
 
+def box_maps(images: Sequence[tuple[Study, int]], findings: Sequence[str], side: int) -> np.ndarray:
+    """How much of each patch lies in a box of each finding: (images, patches, findings), patches as `cut`."""
+    covered = np.zeros((len(images), len(findings), side, side), dtype=np.float16)
+    start = np.arange(side) / side
+    for row, (study, number) in enumerate(images):
+        for box in study.boxes:
+            if box.image == number:
+                across = np.clip(np.minimum(box.x2, start + 1 / side) - np.maximum(box.x1, start), 0, None)
+                down = np.clip(np.minimum(box.y2, start + 1 / side) - np.maximum(box.y1, start), 0, None)
+                place = np.outer(down, across) * side**2
+                for column, finding in enumerate(findings):
+                    if implies(box.label, finding):
+                        covered[row, column] = np.maximum(covered[row, column], place)
+    parted = covered.reshape(*covered.shape[:2], side // 2, 2, side // 2, 2).transpose(0, 2, 4, 3, 5, 1)
+    return parted.reshape(len(images), side**2, len(findings))
+
+
 def see(tower: Any, pictures: Pictures, rows: torch.Tensor) -> list[torch.Tensor]:
     """What a vision tower makes of images, after each block and at last merged; each (images, tokens, width).
 
@@ -169,6 +187,8 @@ def make_teachers(tower: Any, side: int) -> torch.nn.ModuleDict:
               are said of, and a language model has little but the queries to learn.
     at_places reads every token at its place with weights of its own, half way up and at the end. It learns
               several times faster, as a straight line through pixels does, and shows the tower what to keep.
+    marking   asks each token which findings' boxes it lies in. It has the same weights at all places, so what
+              a finding looks like is learned once for all of them, wherever the patient stood.
     standing  asks each token in which row and column it stands. The architecture knows only how far tokens
               are apart; taught where it is, a token can tell what a shadow at its place means.
     """
@@ -201,11 +221,13 @@ def make_teachers(tower: Any, side: int) -> torch.nn.ModuleDict:
 
     inner, outer = tower.config.hidden_size, tower.config.out_hidden_size
     places = [at_places(side**2, inner), at_places(side**2 // 4, outer)]
+    marking = [nn.Linear(inner, len(FINDINGS)), nn.Linear(outer, 4 * len(FINDINGS))]
     standing = [nn.Linear(inner, 2 * side), nn.Linear(inner, 2 * side), nn.Linear(outer, side)]
     return nn.ModuleDict(
         {
             "asking": Asking(outer),
             "at_places": nn.ModuleList(places),
+            "marking": nn.ModuleList(marking),
             "standing": nn.ModuleList(standing),
         }
     )
@@ -231,6 +253,22 @@ def _misplaced(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(told, places.repeat(num_images, 1).flatten())
 
 
+def _mismarked(
+    logits: torch.Tensor, marks: torch.Tensor, wanted: torch.Tensor, known: torch.Tensor
+) -> torch.Tensor:
+    """How badly tokens tell in whose boxes they lie, of findings known to be absent or to have a box."""
+    import torch
+
+    told = logits.reshape(marks.shape)  # a merged token tells it of its four patches
+    there, judged = wanted[:, ::WIDTH] > 0, known[:, ::WIDTH] > 0
+    counted = (judged & (~there | marks.any(1)))[:, None].float()
+    # A box covers little of an image, so a patch in it counts for more.
+    worth = torch.nn.functional.binary_cross_entropy_with_logits(
+        told, marks, reduction="none", pos_weight=torch.tensor(4.0, device=marks.device)
+    )
+    return (worth * counted).sum() / (counted.sum() * marks.shape[1])
+
+
 def train_vision(model: Any, pictures: Pictures, studies: Sequence[Study], recipe: BaseModelRecipe) -> dict:
     """Teach the vision tower the findings, their attributes and boxes; how well it sees others afterwards."""
     import torch
@@ -239,6 +277,7 @@ def train_vision(model: Any, pictures: Pictures, studies: Sequence[Study], recip
     images = [(study, number) for study in studies for number in range(len(study.images))]
     target, known = (torch.from_numpy(part) for part in vision_targets(images, FINDINGS))
     tower, side = model.model.visual, pictures.side
+    maps = torch.from_numpy(box_maps(images, FINDINGS, side))
     torch.manual_seed(recipe.seed)
     device = tower.patch_embed.proj.weight.device
     teachers: Any = make_teachers(tower, side).to(device)
@@ -249,7 +288,9 @@ def train_vision(model: Any, pictures: Pictures, studies: Sequence[Study], recip
     def loss_of(rows: torch.Tensor) -> torch.Tensor:
         seen = see(tower, pictures, rows)
         wanted, weight = target[rows].to(device), known[rows].to(device)
+        marks = maps[rows].to(device).float()
         placed = zip(teachers["at_places"], (seen[middle], seen[-1]), strict=True)
+        marking = zip(teachers["marking"], (seen[-2], seen[-1]), strict=True)
         standing = zip(
             teachers["standing"],
             (seen[0], seen[second], seen[-1]),
@@ -259,6 +300,9 @@ def train_vision(model: Any, pictures: Pictures, studies: Sequence[Study], recip
         return (
             _lost(teachers["asking"](seen[-1]), wanted, weight)
             + sum(_lost(teacher(tokens), wanted, weight) for teacher, tokens in placed) / 2
+            + WORTH_OF_MARKS
+            * sum(_mismarked(teacher(tokens), marks, wanted, weight) for teacher, tokens in marking)
+            / 2
             + WORTH_OF_STANDING * sum(_misplaced(teacher(tokens), at) for teacher, tokens, at in standing)
         )
 

@@ -8,6 +8,7 @@ says the first that is there has compared all of them. Nothing is asked, and all
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from cxreason.mining.rules import (
     TIMES,
@@ -19,11 +20,12 @@ from cxreason.mining.rules import (
     name_of,
     state_when,
     what_fits,
+    with_letter,
 )
 from cxreason.records import Study
-from cxreason.tasks.radrbench import COURSES, WITHOUT_COURSE
+from cxreason.tasks.radrbench import CHANGES, COURSES, WITHOUT_COURSE
 from cxreason.text.ontology import FINDINGS
-from cxreason.training.tiny_drills import Segment, Turn, crossed
+from cxreason.training.tiny_drills import CONCLUSIONS, Segment, Turn, crossed
 from cxreason.training.tiny_speaking import COURSE, Rota, images_of
 
 ROUNDS = 3
@@ -47,8 +49,14 @@ def pick_asked(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tupl
     for _ in range(ROUNDS):
         listed, told = _picked(study, rota)
         question = rota.draw.choice(PICKS).format("; ".join(listed))
-        turns.append((question, f"{in_question(listed)} {told}"))
+        there = [option for option in listed if all(study.labels[name] == 1 for name in option.split(", "))]
+        end = _concluded(there[0], listed, rota.draw) if len(there) == 1 else ""
+        turns.append((question, f"{in_question(listed)} {told}{end}"))
     return images_of(study), turns
+
+
+def _concluded(option: str, options: Sequence[str], draw: random.Random) -> str:
+    return " " + draw.choice(CONCLUSIONS).format(answer=with_letter(option, options))
 
 
 def _picked(study: Study, rota: Rota) -> tuple[list[str], str]:
@@ -114,7 +122,11 @@ def follow_asked(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tu
     for name, course, before, now in _courses(earlier, study, real, rota.draw)[:3]:
         said = " ".join(state_when(one, when) for when, one in zip(TIMES, (before, now), strict=True))
         question = rota.draw.choice(COURSE).format(name)
-        turns.append((question, f"{said} The {name_of(name)} is {course}."))
+        options = rota.draw.sample(CHANGES, len(CHANGES))
+        end = _concluded(course, options, rota.draw)
+        turns.append(
+            (question, f"{question} {in_question(options)} {said} The {name_of(name)} is {course}.{end}")
+        )
     if not turns:
         return pick_asked(study, None, rota)
     return [(earlier.id, 0), (study.id, 0)], turns
