@@ -3,18 +3,19 @@
 import itertools
 import random
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from cxreason.answers import boxes
+from cxreason.answers import boxes, understand
 from cxreason.phantom.generate import studies as drawn
 from cxreason.phantom.visit import DEEP
 from cxreason.recipes import BaseModelRecipe, load, validate
 from cxreason.records import Box, Study
 from cxreason.runs import read
 from cxreason.tasks.radrbench import COURSES
-from cxreason.text.ontology import FINDINGS, implies
+from cxreason.text.ontology import FINDINGS, NO_FINDING, implies
 from cxreason.training import models, tiny, tiny_drills, tiny_seeing, tiny_speaking, tiny_weighing
 
 CONCLUDING = [one.partition(" {answer}")[0] for one in tiny_drills.CONCLUSIONS]
@@ -128,6 +129,10 @@ def test_of_the_findings_that_are_named_those_that_are_there_are_picked(studies)
     assert set(num_there) == {0, 1, 2}
 
 
+OPTIONS = re.compile(r"^[A-D][.)] (.+)$", flags=re.MULTILINE)
+"""The options of a prompt, as both dialects list them."""
+
+
 def rightly_picked(study, listed, told):
     """How many of the findings that are named are there; those and no others have to be picked."""
     named = {name for part in re.findall(r"(?:^|\? )([^?]+) \([A-F]\)", listed) for name in part.split(", ")}
@@ -145,6 +150,8 @@ def test_whoever_is_asked_names_what_was_asked_and_picks_of_it_what_is_there(stu
     for study, shown, turns in lessons(studies, tiny_weighing.pick_asked, 100):
         assert shown == [(study.id, number) for number in range(len(study.images))]
         for question, reply in turns:
+            if OPTIONS.search(question):  # in the form of the drills: see below
+                continue
             listed, _, told = reply.rpartition("? ")
             options = dict(re.findall(r"(?:^|\? )([^?]+) (\([A-F]\))", listed))
             assert [option for option in options if option not in question] == []
@@ -155,8 +162,43 @@ def test_whoever_is_asked_names_what_was_asked_and_picks_of_it_what_is_there(stu
                 assert options[option] == letter
                 assert all(study.labels[name] for name in option.split(", "))
                 num_concluded += 1
-    assert num_concluded > 50
+    assert num_concluded > 20
     assert set(num_there) == {0, 1, 2}
+
+
+def test_a_choice_in_the_form_of_the_drills_has_one_right_option_and_it_is_the_answer(studies):
+    sizes, modes = Counter(), Counter()
+    for study, _, turns in lessons(studies, tiny_weighing.pick_asked, 200):
+        there = {name for name in FINDINGS if study.labels.get(name) == 1}
+        for question, reply in turns:
+            options = OPTIONS.findall(question)
+            if not options:
+                continue
+            mode = "reasoning" if "step by step" in question else "direct"
+            dialect = "think" if "<answer>" in question else "boxed"
+            said = understand(reply, dialect=dialect, mode=mode, kind="choice", options=options)
+            right = [option for option in options if set(option.split(", ")) <= there] or [NO_FINDING]
+            assert [options["ABCD".index(said.answer)]] == right
+            sizes[len(right[0].split(", ")), right == [NO_FINDING]] += 1
+            modes[dialect, mode] += 1
+    assert set(sizes) == {(1, True), (1, False), (2, False)}
+    assert sizes[2, False] > 0.35 * sizes.total()
+    assert len(modes) == 4
+
+
+def test_common_findings_are_right_no_more_often_than_rare_ones():
+    draw = random.Random(5)
+    common, rare = "lung opacity", "fracture"
+    every = [
+        Study(str(number), "d", str(number), ("x.png",), labels=dict.fromkeys(FINDINGS, 0) | has)
+        for number, has in enumerate([{common: 1}] * 8 + [{rare: 1}] * 1 + [{}] * 3)
+    ]
+    rota, right, wrong = tiny_speaking.Rota(every, draw), Counter(), Counter()
+    for _ in range(3000):
+        puzzle = tiny_weighing._posed(rota.study(), rota)
+        right[puzzle.answer] += 1
+        wrong.update(set(puzzle.names) - {puzzle.answer})
+    assert right[common] / wrong[common] < 2 * right[rare] / wrong[rare]
 
 
 def test_whoever_is_asked_about_a_course_tells_both_images_of_that_finding_and_then_the_course(studies):
@@ -165,8 +207,12 @@ def test_whoever_is_asked_about_a_course_tells_both_images_of_that_finding_and_t
         if len(shown) < 2 or shown[0][0] == study.id:
             continue  # too little is known: another lesson stands in for it
         for question, reply in turns:
-            form = r".*(Here (.+?) before.*) (Here \2 now.*) The \2 is (\w+)\. .* \4 (\(\w\))\."
+            if OPTIONS.search(question) and "step by step" not in question:
+                continue  # the answer alone
+            form = r".*(Here (.+?) before.*) (Here \2 now.*) The \2 is (\w+)\. .* \4 (\(\w\))\.(.*)"
             told = re.fullmatch(form, reply)
+            if told[6]:
+                assert told[5][1] in told[6], "the letter of the conclusion is the answer"
             assert f"{told[4]} {told[5]}?" in reply
             name = "pleural other" if "thick" in told[2] else told[2]
             assert name in question

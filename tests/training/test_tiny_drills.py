@@ -84,7 +84,7 @@ def test_an_open_question_is_answered_by_all_that_is_there():
 def test_every_reply_can_be_read_back_in_the_form_that_its_prompt_asks_for():
     draw = random.Random(9)
     forms = set()
-    for _ in range(800):
+    for _ in range(2000):
         prompt, reply = tiny_drills.drill(WORDS, draw)
         options = re.findall(r"^[A-Z][.)] (.+)$", prompt, flags=re.MULTILINE)
         first = "</answer> first" in prompt

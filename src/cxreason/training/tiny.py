@@ -270,10 +270,10 @@ def teach_language(
     model = stage("choosing", model, turns(picks, pairs, picks, pairs, picks, courses, told))
 
     size = recipe.concluding["batch_size"]
-    picks, courses = lessons(pick_asked, batch_size=size * 2), lessons(follow_asked, batch_size=size)
+    picks, courses = lessons(pick_asked, batch_size=size * 3 // 2), lessons(follow_asked, batch_size=size)
     asked, told = lessons(lesson, batch_size=size), draw_drills(drill, words, size // 2, rota.draw)
     given = draw_drills(conclusion, words, size, rota.draw)
-    batches = turns(picks, given, courses, picks, given, courses, asked, told)
+    batches = turns(picks, given, picks, courses, picks, asked, picks, courses, told)
     return model, train_language(model, batches, recipe.concluding, "concluding")
 
 

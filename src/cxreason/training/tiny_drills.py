@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from cxreason.answers import DIALECTS
@@ -74,7 +75,15 @@ def drill(words: Sequence[str], draw: random.Random) -> Turn:
 
     >>> prompt, reply = drill(["left", "heart", "large", "clear", "seen", "mild"], random.Random(1))
     """
-    puzzle = draw.choice((_one, _set, _closed, _course, _open, _named))(words, draw)
+    return posed(draw.choice((_one, _set, _closed, _course, _open, _named))(words, draw), draw)
+
+
+def posed(puzzle: Puzzle, draw: random.Random) -> Turn:
+    """A puzzle as a prompt and the reply to it, in a dialect and a mode.
+
+    >>> puzzle = Puzzle(["edema"], "Which is it?", ["It is edema."], "Edema", ["Edema", "Fracture"])
+    >>> prompt, reply = posed(puzzle, random.Random(2))
+    """
     mode: Mode = draw.choices(("reasoning", "direct"), (5, 1))[0]
     prompt, thought, said, end = _answered(puzzle, puzzle.told, mode, draw)
     return prompt, f"{thought}{said}{end}"
@@ -87,7 +96,7 @@ def conclusion(words: Sequence[str], draw: random.Random) -> Turn:
     >>> [learnt for text, learnt in reply]
     [False, True]
     """
-    puzzle = draw.choice((_one, _set, _closed, _course, _open))(words, draw)
+    puzzle = draw.choice((_one, _set, _set, _closed, _course, _open))(words, draw)
     prompt, thought, said, end = _answered(puzzle, [], "reasoning", draw)
     return prompt, [(thought.rstrip(), False), (f" {said}{end}", True)]
 
@@ -168,27 +177,27 @@ def _set(words: Sequence[str], draw: random.Random) -> Puzzle:
     half = len(names) // 2
     there, gone = names[:half], names[half:]
     order = {name: place for place, name in enumerate(draw.sample(names, len(names)))}
-    sets = crossed(there, gone, draw, order.__getitem__)
+    sets = sets_with(there, gone, draw, order.__getitem__)
     there = sorted(there, key=order.__getitem__)
     told = _tell(there, gone, draw)
     retold = [what_fits(_evidence(there, there))]
     return Puzzle(names, draw.choice(QUESTIONS["set"]), told, ", ".join(there), sets, retold)
 
 
-def crossed(
+def sets_with(
     there: Sequence[str],
     gone: Sequence[str],
     draw: random.Random,
     order: Callable[[str], int] = FINDINGS.index,
 ) -> list[str]:
-    """Four sets as options in any order: as in the benchmark two share something with the right one, and
-    one shares nothing.
+    """Four sets as options in any order, equally large: the right one, and any three others of the names.
 
-    >>> sorted(crossed(["edema", "fracture"], ["pneumonia", "atelectasis"], random.Random(1)))
-    ['edema, atelectasis', 'edema, fracture', 'pneumonia, atelectasis', 'pneumonia, fracture']
+    >>> len(set(sets_with(["edema", "fracture"], ["pneumonia", "atelectasis"], random.Random(1))))
+    4
     """
-    sets = [[*there], [*there[:1], *gone[1:]], [*gone[:1], *there[1:]], [*gone]]
-    return [", ".join(sorted(one, key=order)) for one in draw.sample(sets, 4)]
+    right = tuple(sorted(there, key=order))
+    others = [one for one in combinations(sorted((*there, *gone), key=order), len(there)) if one != right]
+    return [", ".join(one) for one in draw.sample([right, *draw.sample(others, 3)], 4)]
 
 
 def _closed(words: Sequence[str], draw: random.Random) -> Puzzle:

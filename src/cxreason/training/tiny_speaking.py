@@ -58,6 +58,12 @@ class Rota:
     def _calls(self, name: str, status: int) -> bool:
         return self.draw.random() < (1 / self.odds[name] if status else self.odds[name])
 
+    def shares(self, study: Study, status: int) -> dict[str, float]:
+        """The findings that a study has, or those that it has not, and how much each should weigh for all
+        to be drawn equally often over many studies."""
+        known = [name for name in FINDINGS if study.labels.get(name) == status]
+        return {name: 1 + (1 / self.odds[name] if status else self.odds[name]) for name in known}
+
     def study(self) -> Study:
         """The next study to talk about."""
         if self.having and self.draw.random() < 0.75:

@@ -24,12 +24,17 @@ from cxreason.mining.rules import (
 )
 from cxreason.records import Study
 from cxreason.tasks.radrbench import CHANGES, COURSES, WITHOUT_COURSE
-from cxreason.text.ontology import FINDINGS
-from cxreason.training.tiny_drills import CONCLUSIONS, Segment, Turn, crossed
+from cxreason.text.ontology import FINDINGS, NO_FINDING
+from cxreason.training.tiny_drills import CONCLUSIONS, QUESTIONS, Puzzle, Segment, Turn, posed, sets_with
 from cxreason.training.tiny_speaking import COURSE, Rota, images_of
 
 ROUNDS = 3
 """How often one image is chosen for: it is read once."""
+IN_FORM = 0.75
+"""How much of what is asked comes in the form of the drills: prompt, thought and answer."""
+SETS = 0.75
+"""How often two findings are asked for where there are two; two in five images have but one or none."""
+NONE_FITS = 0.1
 
 PICKS = ("What of {} is there?", "Choose from {}.", "Weigh {}.", "Which of {} do you see?")
 
@@ -44,15 +49,48 @@ def pick(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str,
 
 
 def pick_asked(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tuple[str, int]], list[Turn]]:
-    """The same as a conversation, so that a question between the image and the choice disturbs neither."""
+    """The same in conversation, mostly in the form of the drills, so that neither a question nor a thought
+    between the image and the choice disturbs it."""
     turns: list[Turn] = []
     for _ in range(ROUNDS):
+        puzzle = _posed(study, rota) if rota.draw.random() < IN_FORM else None
+        if puzzle:
+            turns.append(posed(puzzle, rota.draw))
+            continue
         listed, told = _picked(study, rota)
         question = rota.draw.choice(PICKS).format("; ".join(listed))
         there = [option for option in listed if all(study.labels[name] == 1 for name in option.split(", "))]
         end = _concluded(there[0], listed, rota.draw) if len(there) == 1 else ""
         turns.append((question, f"{in_question(listed)} {told}{end}"))
     return images_of(study), turns
+
+
+def _posed(study: Study, rota: Rota) -> Puzzle | None:
+    """A choice of one finding, or of two, of which the image tells what a drill tells in words.
+
+    What is common is right no more often than what is rare, so that nothing can be had by guessing.
+    """
+    draw, there, gone = rota.draw, rota.shares(study, 1), rota.shares(study, 0)
+    if len(gone) < 3:
+        return None
+    if len(there) > 1 and draw.random() < SETS:
+        kind, truth, wrong = "set", _drawn(there, 2, draw), _drawn(gone, 2, draw)
+        options, answer = sets_with(truth, wrong, draw), ", ".join(sorted(truth, key=FINDINGS.index))
+    else:
+        kind, truth, wrong = "one", _drawn(there, 1, draw), _drawn(gone, 3, draw)
+        if draw.random() < NONE_FITS:
+            truth = []
+        answer = truth[0] if truth else NO_FINDING
+        options = draw.sample([answer, *wrong], 4)
+    named = [name for name in FINDINGS if name in (*truth, *wrong)]
+    evidence = gather([Step(name, "") for name in named], study.report)
+    retold = [what_fits(list(evidence.values()))]
+    return Puzzle(named, draw.choice(QUESTIONS[kind]), [], answer, options, retold)
+
+
+def _drawn(shares: dict[str, float], count: int, draw: random.Random) -> list[str]:
+    """Some names, each the likelier the larger its share."""
+    return sorted(shares, key=lambda name: draw.random() ** (1 / shares[name]), reverse=True)[:count]
 
 
 def _concluded(option: str, options: Sequence[str], draw: random.Random) -> str:
@@ -67,7 +105,7 @@ def _picked(study: Study, rota: Rota) -> tuple[list[str], str]:
     kept = draw.sample(there, min(len(there), draw.choices((0, 1, 2), (1, 8, 6))[0], count))
     named = [*kept, *draw.sample(gone, min(len(gone), count - len(kept)))]
     if len(kept) == 2 and len(named) == 4 and draw.random() < 0.7:
-        listed = crossed(kept, named[2:], draw)
+        listed = sets_with(kept, named[2:], draw)
     else:
         listed = draw.sample(named, len(named))
     evidence = gather([Step(name, "") for name in FINDINGS if name in named], study.report)
@@ -120,13 +158,16 @@ def follow_asked(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tu
     earlier, real = _before(prior, rota)
     turns: list[Turn] = []
     for name, course, before, now in _courses(earlier, study, real, rota.draw)[:3]:
-        said = " ".join(state_when(one, when) for when, one in zip(TIMES, (before, now), strict=True))
-        question = rota.draw.choice(COURSE).format(name)
+        seen = [state_when(one, when) for when, one in zip(TIMES, (before, now), strict=True)]
+        verdict = f"The {name_of(name)} is {course}."
         options = rota.draw.sample(CHANGES, len(CHANGES))
+        if rota.draw.random() < IN_FORM:
+            question = rota.draw.choice(QUESTIONS["course"]).format(name)
+            turns.append(posed(Puzzle([name], question, [], course, options, [*seen, verdict]), rota.draw))
+            continue
+        question = rota.draw.choice(COURSE).format(name)
         end = _concluded(course, options, rota.draw)
-        turns.append(
-            (question, f"{question} {in_question(options)} {said} The {name_of(name)} is {course}.{end}")
-        )
+        turns.append((question, f"{question} {in_question(options)} {' '.join(seen)} {verdict}{end}"))
     if not turns:
         return pick_asked(study, None, rota)
     return [(earlier.id, 0), (study.id, 0)], turns
