@@ -160,7 +160,7 @@ def follow_asked(study: Study, prior: Study | None, rota: Rota) -> tuple[list[tu
     for name, course, before, now in _courses(earlier, study, real, rota.draw)[:3]:
         seen = [state_when(one, when) for when, one in zip(TIMES, (before, now), strict=True)]
         verdict = f"The {name_of(name)} is {course}."
-        options = rota.draw.sample(CHANGES, len(CHANGES))
+        options: list[str] = rota.draw.sample(CHANGES, len(CHANGES))
         if rota.draw.random() < IN_FORM:
             question = rota.draw.choice(QUESTIONS["course"]).format(name)
             turns.append(posed(Puzzle([name], question, [], course, options, [*seen, verdict]), rota.draw))
