@@ -160,8 +160,8 @@ def test_a_reply_goes_on_from_its_prefix(corpus):
     (whole,) = engine.generate([chat], [images])
     # Cut behind a whole word: inside of one, the prefix would be read in other tokens than were written.
     cut = whole.text.index(" ", len(whole.text) // 2)
-    other = "<think> There is edema. </think><answer>"
+    other = "<think> There is a zebra. </think><answer>"  # a word that the model never says
     same, forced = engine.generate([chat, chat], [images, images], prefixes=[whole.text[:cut], other])
     assert (whole.text[:cut] + same.text).startswith(whole.text)
     assert forced.text.lstrip()[:1] in "AB"
-    assert "There is edema" not in forced.text
+    assert "zebra" not in forced.text

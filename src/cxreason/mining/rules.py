@@ -129,7 +129,7 @@ def mine_sample(sample: Sample) -> Mined:
     if sample.task == "temporal":
         sentences = _temporal(sample, steps[0], earlier[steps[0].finding], evidence[steps[0].finding], rng)
     else:
-        sentences = _one_image(sample, steps, evidence, answer, rng)
+        sentences = _one_image(sample, steps, evidence, rng)
     sentences.append(_one_of("conclusion", rng).format(answer=_said(sample, answer)))
     rested_on = [*earlier.values(), *evidence.values()]
     kept = tuple(dict.fromkeys(sentence for one in rested_on for sentence in one.sentences))
@@ -267,9 +267,7 @@ def name_of(finding: str) -> str:
     return wording()["findings"].get(finding, {}).get("called", finding)
 
 
-def _one_image(
-    sample: Sample, steps: list[Step], evidence: dict[str, Evidence], answer: str, rng: Random
-) -> list[str]:
+def _one_image(sample: Sample, steps: list[Step], evidence: dict[str, Evidence], rng: Random) -> list[str]:
     """Problem, plan, the options, and what is seen that decides among them.
 
     An open question is answered by what is there, and where nothing is, the leading findings of heart, lungs

@@ -2,7 +2,8 @@
 
 To go through findings one by one, each with a threshold of its own, is the poorer way to choose: of four
 findings of which one is there, the likeliest has to be said. So here the findings are named first, and who
-says the first that is there has compared all of them. Nothing is asked, and all hangs on the images.
+says the first that is there has compared all of them. At first nothing is asked, so that all hangs on the
+images; then the same is asked in conversation.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ ROUNDS = 3
 IN_FORM = 0.75
 """How much of what is asked comes in the form of the drills: prompt, thought and answer."""
 SETS = 0.75
-"""How often two findings are asked for where there are two; two in five images have but one or none."""
+"""How often two findings are asked for where there are two."""
 NONE_FITS = 0.1
+"""How often what is there is not among the options, and none of them fits."""
 
 PICKS = ("What of {} is there?", "Choose from {}.", "Weigh {}.", "Which of {} do you see?")
 
