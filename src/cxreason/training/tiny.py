@@ -13,7 +13,8 @@ when asked, and were never taught to reason about chest X-rays. This makes such 
 5. looking   and for side, place and size; among these are lessons in which it is asked, compares and points
 6. choosing  of several findings it learns to say which are there, and of two images what became of one, by
              holding them against each other (`tiny_weighing`)
-7. concluding  from thoughts that are given it learns to conclude: to find the letter of what was decided
+7. concluding  it learns to choose and to compare when it is asked, and to conclude: to find the letter of
+               what was decided
 
 Its weights never meet mined reasoning or a question of RadRBench-CXR. The words for what is seen, and those
 in which options are weighed, are mining's; its vocabulary is made of both.
