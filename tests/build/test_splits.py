@@ -6,15 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxreason.build.reading import BITS, TEST, TRAIN, VALIDATION, number_of
+from cxreason.build.reading import BITS, TEST, TRAIN, VALIDATION
 from cxreason.build.splits import Index, assign
+from cxreason.records import short_id
 
 
 def index(
     name: str, *studies: tuple[str, list[str]], has_splits=True, evaluation_only=False, **more
 ) -> Index:
     """Studies as (split, keys); `more` has own splits and hashes of reports."""
-    keys = [number_of(key) for _, own in studies for key in own]
+    keys = [short_id(key) for _, own in studies for key in own]
     fields = {"own": [0] * len(studies), "reports": [0] * len(studies), **more}
     return Index(
         name,

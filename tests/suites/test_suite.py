@@ -13,9 +13,10 @@ from cxreason.errors import UserError
 from cxreason.inference import predict as asking
 from cxreason.inference.engines import Generated, Replied
 from cxreason.recipes import SuiteRecipe, load
-from cxreason.records import Sample
+from cxreason.records import Sample, Study
 from cxreason.runs import read
 from cxreason.suites import run as room
+from cxreason.suites.sampling import Images
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "datasets"))
@@ -180,6 +181,19 @@ def test_what_shows_an_image_that_is_not_there_is_left_out_and_counted(data, mad
     assert sorted(len(one.images) for one in found["findings_mimic"]) == [1, 2]
     assert all(one["missing_images"] == {"named": 4, "there": 3} for one in result["settings"] if one["n"])
     assert "1 of 4 images are missing" in room.describe(result)
+
+
+def test_an_image_that_is_labelled_and_came_before_counts_once(tmp_path):
+    from dataset_files import write_picture
+
+    (tmp_path / "labels").mkdir()
+    write_picture(tmp_path / "mimic" / "there.png")
+    images = Images()
+    labelled = Study("l/1", "l", "p", images=("../mimic/there.png", "../mimic/gone.png"))
+    before = Study("m/1", "m", "p", images=("there.png", "gone.png"))
+    assert images.held(labelled, tmp_path / "labels").images == ("../mimic/there.png",)
+    assert images.held(before, tmp_path / "mimic").images == ("there.png",)
+    assert images.lacking() == {"missing_images": {"named": 2, "there": 1}}
 
 
 def test_the_part_for_reasoning_holds_so_many_of_each_kind_and_finds_its_images(made):

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from cxreason.audit.items import Source, batches
 from cxreason.progress import progress
+from cxreason.records import short_id
 from cxreason.text.sections import one_line
 
 REPORT_WORDS = 30
@@ -36,8 +37,8 @@ def things(table: pa.Table, source: Source) -> Things:
     """What some samples show, as `find_leaks` compares it."""
     found: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
     for kind, split, texts in _told(table, source):
-        found[kind, split].append(np.frombuffer(b"".join(map(_digest, texts)), dtype=">u8"))
-    return {key: np.unique(np.concatenate(hashes)).astype(np.uint64) for key, hashes in found.items()}
+        found[kind, split].append(np.fromiter(map(short_id, texts), dtype=np.uint64, count=len(texts)))
+    return {key: np.unique(np.concatenate(hashes)) for key, hashes in found.items()}
 
 
 def _told(table: pa.Table, source: Source) -> Iterator[tuple[str, str, set[str]]]:
@@ -108,14 +109,6 @@ def _joined(folder: str, path: str) -> str:
     return os.path.normpath(Path(folder) / path) if odd else f"{folder}/{path}"
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=8).digest()
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(_digest(text), "big")
-
-
 def find_leaks(
     files: Sequence[Source], *, hash_images: bool = True, met: Iterable[Things] | None = None
 ) -> list[dict[str, Any]]:
@@ -157,9 +150,9 @@ def _examples(files: Sequence[Source], kind: str, shared: set[int]) -> list[dict
     for source, table in _tables(files) if shared else ():
         for one, split, texts in _told(table, source):
             for text in sorted(texts) if one == kind else ():
-                before = where.setdefault(_hash(text), split) if _hash(text) in shared else split
+                before = where.setdefault(short_id(text), split) if short_id(text) in shared else split
                 if before != split and len(found) < NUM_EXAMPLES:
-                    shared.discard(_hash(text))
+                    shared.discard(short_id(text))
                     found.append({"what": text[:120], "splits": [before, split]})
         if len(found) == NUM_EXAMPLES:
             break

@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from cxreason.build.circles import circles
 from cxreason.build.quartets import as_bits
-from cxreason.build.reading import BITS, number_of
+from cxreason.build.reading import BITS
 from cxreason.build.shards import Shard
 from cxreason.build.splits import scatter
+from cxreason.records import short_id
 from cxreason.tasks import TASKS, Task, Topic
 from cxreason.tasks.asking import topic_of
 
@@ -137,7 +138,7 @@ def _columns(shard: Shard, task: str, places: list[int], topics: list[Topic], se
     owner = np.array(places, dtype=np.int32)
     # The queue: a number that belongs to the study, the task, and the how-manieth of its topics it is.
     nth = np.arange(len(owner)) - np.searchsorted(owner, owner, side="left")
-    mixed = scatter(nth.astype(np.uint64), number_of(task) % 2**63)
+    mixed = scatter(nth.astype(np.uint64), short_id(task) % 2**63)
     return Offers(
         queue=scatter(shard.numbers[owner] ^ mixed, seed),
         side=shard.sides[owner].astype(np.int8),

@@ -6,7 +6,6 @@ shard. A shard ends where a patient ends, so that a prior lies beside the study 
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from cxreason.build.work import keep, without_collection
 from cxreason.columns import to_columns
 from cxreason.datasets import DATASETS, read
 from cxreason.datasets.images import Shelf, there
-from cxreason.records import Study, changed
+from cxreason.records import Study, changed, short_id
 
 TRAIN, VALIDATION, TEST = 1, 2, 4
 BITS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
@@ -120,14 +119,14 @@ class _Index:
 
     def add(self, study: Study) -> None:
         keys = study.keys
-        self._keys += [number_of(key) for key in keys]
+        self._keys += [short_id(key) for key in keys]
         self._num_keys.append(len(keys))
         asked = [BITS[question.split] for question in study.questions if question.split in BITS]
         # Where questions are split, not studies, a study stands on every side that asks about it.
         self._bits.append(reduce(or_, asked) if asked else BITS[study.split])
         self._own.append(BITS.get(study.own_split, 0))
         report = compared(study.report)
-        self._reports.append(number_of(report) if report else 0)
+        self._reports.append(short_id(report) if report else 0)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {
@@ -140,11 +139,6 @@ class _Index:
             "gone": np.array(self._gone, dtype=bool),
             "images": np.array(self._images, dtype=np.int64),
         }
-
-
-def number_of(text: str) -> int:
-    """A number of 64 bits that belongs to a text."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def check_held(names: Sequence[str], folders: Sequence[Path]) -> tuple[list[str], list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, get_type_hints
@@ -10,7 +9,7 @@ from typing import Any, get_type_hints
 import numpy as np
 import pyarrow as pa
 
-from cxreason.columns import to_array
+from cxreason.columns import default_of, to_array
 from cxreason.records import Sample, Study, schema
 from cxreason.tasks import TASKS, Draft, Shown, of_study, shown, tell
 
@@ -119,7 +118,7 @@ class Rows:
                 columns.append(_repeated(*shared[one.name], hints[one.name], one.type))
             else:  # what mining fills in
                 empty = Sample.__dataclass_fields__[one.name]
-                columns.append(_repeated([_default(empty)], nowhere, hints[one.name], one.type))
+                columns.append(_repeated([default_of(empty)], nowhere, hints[one.name], one.type))
         return pa.Table.from_arrays(columns, names=kinds.names)
 
     def _shared(self, rows: np.ndarray) -> dict[str, tuple[Sequence[Any], np.ndarray]]:
@@ -144,8 +143,3 @@ def _repeated(values: Sequence[Any], rows: np.ndarray, hint: Any, kind: pa.DataT
     """Values that stand in many rows: texts stay where they are and are pointed at."""
     once, pointers = to_array(values, hint, kind), pa.array(rows, pa.int32())
     return (once.dictionary_encode() if hint is str else once).take(pointers)
-
-
-def _default(field: dataclasses.Field) -> Any:
-    made: Any = field.default_factory
-    return field.default if made is dataclasses.MISSING else made()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxreason.build.paths import BuildError
-from cxreason.build.reading import BITS, number_of, shard_file
+from cxreason.build.reading import BITS, shard_file
 from cxreason.build.work import kept
 from cxreason.columns import from_columns
-from cxreason.records import Study, changed
+from cxreason.records import Study, changed, short_id
 
 if TYPE_CHECKING:
     from cxreason.settings import Feed
@@ -77,7 +77,7 @@ class Shard:
     @cached_property
     def numbers(self) -> np.ndarray:
         """What orders are drawn from: a number that belongs to each study."""
-        return np.array([number_of(f"{self.seed} {study.id}") for study in self.studies], dtype=np.uint64)
+        return np.array([short_id(f"{self.seed} {study.id}") for study in self.studies], dtype=np.uint64)
 
     def priors(self) -> list[int]:
         """For each study the place of its prior; -1 where there is none, or not on its side.

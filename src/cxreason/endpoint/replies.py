@@ -7,7 +7,6 @@ memory holds sixteen bytes: where it stands.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from cxreason.records import short_id
 
 NUM_IN_MEMORY = 4096
 MOST_LOOSE = 100_000
@@ -113,7 +114,7 @@ class Replies:
                 os.fsync(stream.fileno())
 
     def _place(self, key: str, offset: int) -> None:
-        self._loose[_short(key)] = offset
+        self._loose[short_id(key)] = offset
         if len(self._loose) >= MOST_LOOSE:
             loose = np.array([list(self._loose), list(self._loose.values())], dtype=np.uint64)
             # The newest of one id first, and then each id once.
@@ -123,7 +124,7 @@ class Replies:
             self._loose = {}
 
     def _place_of(self, key: str) -> int | None:
-        short = _short(key)
+        short = short_id(key)
         if short in self._loose:
             return self._loose[short]
         at = int(np.searchsorted(self._sorted[0], np.uint64(short)))
@@ -136,7 +137,3 @@ class Replies:
         self._latest.move_to_end(key)
         while len(self._latest) > NUM_IN_MEMORY:
             self._latest.popitem(last=False)
-
-
-def _short(key: str) -> int:
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")

@@ -14,6 +14,7 @@ Which ones are taken is decided by a hash of the study, so the same folder gives
 from __future__ import annotations
 
 import heapq
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,20 +58,27 @@ class Offer(NamedTuple):
 
 @dataclass
 class Images:
-    """How many images a setting's studies name and how many are there; without a shelf nobody looks."""
+    """How many images a setting's studies name and how many are there; without a shelf nobody looks.
+
+    An image that is met twice, in what is labelled and as what came before, counts once.
+    """
 
     shelf: Shelf | None = field(default_factory=Shelf)
     named: int = 0
     there: int = 0
+    _met: set[str] = field(default_factory=set)
 
     def held(self, study: Study, folder: Path) -> Study | None:
         """A study with those of its images that are there; None where none of them is."""
         if self.shelf is None:
             return study
-        found = there(study, folder, self.shelf)
-        self.named += len(study.images)
-        self.there += len(found.images) if found else 0
-        return found
+        for path in (f"{folder / image}" for image in study.images):
+            place = os.path.normpath(path)
+            if place not in self._met:
+                self._met.add(place)
+                self.named += 1
+                self.there += bool(self.shelf.named(path))
+        return there(study, folder, self.shelf)
 
     def lacking(self) -> dict[str, dict[str, int]]:
         """How many are named and how many are there, where some are missing; else nothing."""
