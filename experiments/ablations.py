@@ -3,7 +3,7 @@
     python experiments/ablations.py                      the whole grid of experiments/ablations.yaml
     python experiments/ablations.py --dry-run            what would run, and about how long
     python experiments/ablations.py --smoke out=/tmp/s   a grid of toys, to see that everything works
-    python experiments/ablations.py --only reward        what one of its experiments needs, and no more
+    python experiments/ablations.py --only rewards       what one of its experiments needs, and no more
     python experiments/ablations.py --write-docs         docs/experiments.md from what is finished so far
 
 Stop it at any time, even with kill -9, and start it again: finished runs are not run again, and the others go
@@ -221,7 +221,7 @@ def filled(template: str, made: Mapping[str, str]) -> str:
     '| 1 |'
     """
     parts = re.split(r"<!-- table: (.*?) -->", template)
-    parts[1::2] = [made[name] for name in parts[1::2]]
+    parts[1::2] = [made.get(name, "This grid has no such table.") for name in parts[1::2]]
     return "".join(parts)
 
 

@@ -287,19 +287,23 @@ def _policy(grid: Grid, name: str, seed: int | None) -> Iterator[Job]:
 def _filter(
     grid: Grid, name: str, seed: int | None, model: str, needs: tuple[str, ...]
 ) -> tuple[tuple[Job, ...], Path]:
-    """Draws and selection of a filtered policy. Policies of one start share the draws: the first asks."""
+    """Draws and selection of a filtered policy. One start and dialect share the draws: the first asks."""
     policy, pool = grid.policies[name], grid.out / SHARED / "pool"
-    out = _at(grid, f"draws-{policy.start}", seed)
+    spoken = "" if policy.dialect == "think" else f"-{policy.dialect}"
+    out = _at(grid, f"draws-{policy.start}{spoken}", seed)
     told = {**_merged(grid.predict, grid.draws), "out": out, "model": model, "name": policy.start}
-    told |= {"samples": pool, "split": "train", "seed": seed}
+    told |= {"samples": pool, "split": "train", "seed": seed, "dialect": policy.dialect}
     recipe = validate(PredictRecipe, told, "grid, 'draws'")
     needed = (*needs, "pool")
     drawn = Job(_name(out.name, seed), "draws", recipe, needed, policy.start, "reasoning", seed=seed)
     told = {**grid.select, "out": _at(grid, f"select-{name}", seed), "predictions": out, "samples": pool}
     recipe = validate(SelectRecipe, {**told, "choose": policy.select, "seed": seed}, "grid, 'select'")
     chosen = Job(_name(f"select-{name}", seed), "select", recipe, (drawn.name,), name, seed=seed)
+    same = (policy.start, policy.dialect)
     first = next(
-        other for other, one in grid.policies.items() if one.select is not None and one.start == policy.start
+        other
+        for other, one in grid.policies.items()
+        if one.select is not None and (one.start, one.dialect) == same
     )
     return ((drawn, chosen) if first == name else (chosen,)), recipe.out
 

@@ -88,10 +88,10 @@ def _table(results: Results, rows: Sequence[Row], columns: Sequence[Column], *, 
     own = [[measure(way) for _, measure in columns] for _, way in rows]
     if all(one.value is None for cells in own for one in cells):
         return EMPTY
+    used = [place for place in range(len(columns)) if any(cells[place].value is not None for cells in own)]
     if controls:
         rows = [*rows, *((name, (name, "direct", "as_is")) for name in CONTROLS)]
         own += [[measure(way) for _, measure in columns] for _, way in rows[-len(CONTROLS) :]]
-    used = [place for place in range(len(columns)) if any(cells[place].value is not None for cells in own)]
     lines = [_line(["", "seeds", *(columns[place][0] for place in used)]), _line(["---"] * (len(used) + 2))]
     for (name, way), cells in zip(rows, own, strict=True):
         lines.append(_line([name, _seeds(results, way), *(cell(cells[place]) for place in used)]))
@@ -112,7 +112,8 @@ def _differences(grid: Grid, results: Results, contrasts: Sequence[Contrast]) ->
     }
     if all(one.value is None for one in found.values()):
         return EMPTY
-    corrected = adjusted(found)
+    # One seed has nothing to say of the next, so its p says nothing of a method.
+    corrected = adjusted({key: one for key, one in found.items() if len(one.of_runs) > 1})
     head = ["A less B", "", "A", "B", "A - B", "each seed", "questions", "p (Holm)", "printed", "here"]
     lines = [_line(head), _line(["---"] * len(head))]
     for (place, metric), one in found.items():
@@ -130,23 +131,27 @@ def _differences(grid: Grid, results: Results, contrasts: Sequence[Contrast]) ->
                     str(one.n),
                     "-" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001",
                     printed or "-",
-                    verdict(one.value, p, published=bool(printed)),
+                    verdict(one, p, published=bool(printed)),
                 ]
             )
         )
     return "\n".join(lines)
 
 
-def verdict(value: float | None, p: float | None, *, published: bool) -> str:
+def verdict(found: Crossed, p: float | None, *, published: bool) -> str:
     """What a difference says after the correction; of a published one, whether it shows here.
 
-    >>> verdict(0.1, 0.01, published=True), verdict(-0.1, 0.01, published=False)
-    ('appears', 'B is ahead')
-    >>> verdict(0.1, 0.2, published=True)
-    'not seen'
+    >>> ahead = Crossed(0.1, 0.0, 0.2, 9, of_runs=(0.1, 0.1))
+    >>> verdict(ahead, 0.01, published=True), verdict(ahead, 0.2, published=True)
+    ('appears', 'not seen')
+    >>> verdict(Crossed(0.1, 0.0, 0.2, 9, of_runs=(0.1,)), None, published=True)
+    'one seed'
     """
+    value = found.value
     if value is None:
         return "-"
+    if len(found.of_runs) < 2:
+        return "one seed"
     if p is None or p >= SURE or value == 0:
         return "not seen" if published else "no difference seen"
     if published:

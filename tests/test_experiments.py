@@ -59,6 +59,8 @@ def test_cells_differ_in_what_they_are_about_and_in_nothing_else(room, grid):
     recipes = {job.name: job.recipe.model_dump() for job in room.jobs(grid)}
     paid, unpaid = recipes["grpo-process@1"], recipes["grpo-no-process@1"]
     assert {key for key in paid if paid[key] != unpaid[key]} == {"out", "rewards"}
+    for other in ("grpo-rl-only@1", "grpo-sft-reasoning-rl@1"):
+        assert {key for key in unpaid if unpaid[key] != recipes[other][key]} == {"out", "model"}
     chosen, by_lot = recipes["grpo-variance@1"], recipes["grpo-random@1"]
     assert {key for key in chosen if chosen[key] != by_lot[key]} == {"out", "samples", "reasoning"}
     first, last = recipes["sft-answer-first@1"], recipes["sft-sft-both@1"]
@@ -208,6 +210,18 @@ def test_the_table_of_differences_says_which_published_effects_appear(room, grid
     assert "| SFT(Both) | 3 | .750 (" in made["figure-5"]
     assert made["order"].count("\n| answer first | - | - |") == 1  # not measured, and said so
     assert made["state"].startswith("**Unfinished: 6 of ")
+
+
+def test_one_seed_alone_gives_no_verdict(room, grid, measured, monkeypatch):
+    tables = importlib.import_module("tables")
+    monkeypatch.setattr(tables, "seconds", lambda folder: 60.0)
+    items = [f"p{number}" for number in range(60)]
+    better = {item: float(number % 4 > 0) for number, item in enumerate(items)}
+    worse = {item: float(number % 4 == 0) for number, item in enumerate(items)}
+    scores = {(BOTH, 1): {"accuracy": better}, (REASONING, 1): {"accuracy": worse}}
+    made = tables.all_tables(grid, room.jobs(grid), measured(scores))
+    row = next(line for line in made["figure-5, differences"].splitlines() if "| +.500 (" in line)
+    assert row.endswith("| 60 | - | +19.9% | one seed |")
 
 
 def test_a_page_without_runs_has_no_numbers_and_says_so(room, grid):
