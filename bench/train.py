@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.recipes import BuildRecipe, GrpoRecipe, MineRecipe, PhantomRecipe, SftRecipe, validate
+from cxreason.runs import read_samples
 
 MAX_PIXELS = 12544
 TRAINER = {
@@ -181,7 +182,7 @@ def held_out_loss(model: Any, data_folder: Path, pixels: Path, number: int = 64)
 
     processor = models.load_processor("phantom", max_pixels=MAX_PIXELS)
     make = Batches(processor, PreparedPixels(pixels, processor))
-    samples = data.read_samples(data_folder / "mine", "test", number)
+    samples = read_samples(data_folder / "mine", "test", number)
     rows = [data.target_row(one, data_folder / "mine", dialect="think", mode="reasoning") for one in samples]
     total = count = 0.0
     model.eval()

@@ -5,8 +5,11 @@ python docs/write_cli.py
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from cxreason.cli import app
@@ -14,33 +17,6 @@ from cxreason.recipes import RECIPES
 from cxreason.settings import AuditSettings, EndpointSettings, Feed, MineFilters, PoolServer, PoolSettings
 from cxreason.study.protocol import Arm, Case, Protocol, QuestionItem, Reader, Stretch, StudyBox, StudyImage
 
-VERBS = (
-    "",
-    "demo",
-    "phantom",
-    "build",
-    "audit",
-    "export",
-    "mine",
-    "train sft",
-    "train grpo",
-    "rewards check",
-    "merge",
-    "push",
-    "predict",
-    "select",
-    "score",
-    "compare",
-    "backends list",
-    "backends install",
-    "backends check",
-    "study init",
-    "study serve",
-    "study export",
-    "study analyse",
-    "serve",
-    "doctor",
-)
 PARTS = {
     "a feed of build": Feed,
     "the audit of build": AuditSettings,
@@ -63,7 +39,7 @@ PAGE = Path(__file__).with_name("cli.md")
 def page() -> str:
     """The text of docs/cli.md."""
     parts = ["# The command line", "Written by `make docs`; a test compares it with the program."]
-    for verb in VERBS:
+    for verb in ("", *_verbs(get_command(app))):
         command = f"cxreason {verb}".strip()
         parts += [f"## {command}", f"```\n{_help(verb)}\n```"]
     parts += [
@@ -80,6 +56,15 @@ def page() -> str:
         head = ["| key | default | meaning |", "|---|---|---|"]
         parts += [f"## {name}", recipe.__doc__ or "", "\n".join([*head, *rows])]
     return "\n\n".join(parts) + "\n"
+
+
+def _verbs(group: Any, before: str = "") -> Iterator[str]:
+    """Every verb of the program, those of a group with its name in front."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _verbs(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}"
 
 
 def _help(verb: str) -> str:

@@ -104,6 +104,8 @@ def is_finished(job: Job) -> bool:
         return False
     before = yaml.safe_load((job.out / "recipe.yaml").read_text(encoding="utf-8"))
     now = job.recipe.model_dump(mode="json")
+    # A key that is younger than the run had its default then.
+    before = {**{key: now[key] for key in now.keys() - job.recipe.model_fields_set}, **before}
     changed = [key for key in before.keys() | now.keys() if key != "out" and before.get(key) != now.get(key)]
     if changed:
         raise UserError(

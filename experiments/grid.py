@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cxreason.evaluation.controls import CONTROLS
 from cxreason.recipes import (
     BuildRecipe,
+    ControlRecipe,
     GrpoRecipe,
     MineRecipe,
     PhantomRecipe,
@@ -35,9 +37,6 @@ SHARED = "shared"
 """Where the folders lie that no seed changes."""
 FROM_THE_DEMO = ("mine", "sft", "grpo", "predict")
 """Stages that are told what the demo tells them, wherever a grid says nothing else."""
-
-CONTROLS = ("probe", "question-only")
-"""Who answers beside the policies: a line through pixels, and somebody who sees only the question."""
 
 Way = tuple[str, str, str]
 """A policy, the mode in which it is asked, and what it sees."""
@@ -147,15 +146,6 @@ class PoolRecipe(Recipe):
 
     mine: Path
     per_task: int = Field(ge=1)
-    seed: int = 17
-
-
-class ControlRecipe(Recipe):
-    """Answers of a linear probe on pixels, or of somebody who sees only the question."""
-
-    what: Literal["probe", "question-only"]
-    train: Path
-    samples: Path
     seed: int = 17
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from grid import CONTROLS, Contrast, Experiment, Grid, Job, Way, only, way_of
+from grid import Contrast, Experiment, Grid, Job, Way, only, way_of
 from results import METRICS, NOTHING, Results, adjusted
 
+from cxreason.evaluation.controls import CONTROLS
 from cxreason.evaluation.statistics import Crossed
 from cxreason.runs import state_of
 

@@ -1,25 +1,22 @@
-"""What the experiments do beside the verbs of cxreason: questions, pool, controls, habits. Each resumes."""
+"""What the experiments do beside the verbs of cxreason: questions, pool, habits. Each resumes."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from grid import ControlRecipe, HabitsRecipe, Job, PoolRecipe, QuestionsRecipe
+from grid import HabitsRecipe, Job, PoolRecipe, QuestionsRecipe
 
-from cxreason.answers import understand
 from cxreason.build import relocate
-from cxreason.evaluation.controls import PixelProbe, question_only
 from cxreason.evaluation.guarded import guarded_worth
 from cxreason.evaluation.habits import habits, trace_change
 from cxreason.evaluation.radrscore import factuality
 from cxreason.inference.predict import shown_samples
 from cxreason.recipes import PredictRecipe, load
 from cxreason.records import Prediction, Sample, Score, content_id, score_of
-from cxreason.runs import Run, read
-from cxreason.training.data import read_samples
+from cxreason.runs import Run, read, read_samples
 
 
 def run_job(job: Job) -> None:
@@ -29,6 +26,7 @@ def run_job(job: Job) -> None:
 
 def _verbs() -> dict[str, Callable[[Any], Any]]:
     from cxreason.build import build
+    from cxreason.evaluation.controls import control
     from cxreason.evaluation.score import score
     from cxreason.inference.predict import predict
     from cxreason.mining.run import mine
@@ -83,37 +81,6 @@ def pool(recipe: PoolRecipe) -> dict[str, Any]:
                     images = tuple(relocate(image, recipe.mine, recipe.out) for image in sample.images)
                     run.append(replace(sample, images=images))
         return run.finish(tasks={task: len(samples) for task, samples in by_task.items()})
-
-
-def control(recipe: ControlRecipe) -> dict[str, Any]:
-    """Predictions of a control, in the form of a model's direct answers."""
-    with Run.open(recipe.out, verb="control", recipe=recipe, record=Prediction) as run:
-        if run.finished:
-            return run.counts
-        train, test = read_samples(recipe.train, "train"), list(read(recipe.samples, Sample))
-        if recipe.what == "probe":
-            answers = PixelProbe(train, recipe.train, seed=recipe.seed).answers(test, recipe.samples)
-        else:
-            answers = question_only(train, test)
-        run.append([row for row in _said(recipe.what, test, answers) if row.id not in run.done])
-        return run.finish()
-
-
-def _said(what: str, samples: list[Sample], answers: dict[str, str]) -> Iterator[Prediction]:
-    for sample in samples:
-        if sample.id in answers:
-            text = f"<answer> {answers[sample.id]} </answer>"
-            told = understand(text, dialect="think", mode="direct", kind=sample.kind, options=sample.options)
-            yield Prediction(
-                id=content_id(sample.id, what),
-                sample_id=sample.id,
-                model=what,
-                mode="direct",
-                dialect="think",
-                text=text,
-                answer=told.answer,
-                problem=told.problem,
-            )
 
 
 def habits_of_run(recipe: HabitsRecipe) -> dict[str, Any]:

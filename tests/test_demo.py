@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cxreason.cli import main
+from cxreason.evaluation.controls import CONTROLS
 
 SMALL = """
 phantom: {num_studies: 90, seed: 5, image_size: 128}
@@ -92,15 +93,25 @@ def summary(tmp_path_factory) -> tuple[dict, Path]:
 @pytest.mark.slow
 def test_the_demo_ends_with_figures_for_every_model_and_mode_and_a_page(summary):
     figures, folder = summary
-    assert figures["models"].keys() == {"base", "sft", "grpo"}
-    for modes in figures["models"].values():
-        assert modes.keys() == {"reasoning", "direct"}
+    assert figures["models"].keys() == {"base", "sft", "grpo", "probe", "question-only"}
+    for name, modes in figures["models"].items():
+        assert modes.keys() == ({"direct"} if name in CONTROLS else {"reasoning", "direct"})
         for metrics in modes.values():
             for metric in ("accuracy", "radrscore", "r_f", "r_c", "r_e"):
                 figure = metrics[metric]
                 assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
                 assert figure["n"] > 0
-    stages = {"phantom", "build", "mine", "sft", "grpo", "score", "total"}
+    stages = {
+        "control-probe",
+        "control-question-only",
+        "phantom",
+        "build",
+        "mine",
+        "sft",
+        "grpo",
+        "score",
+        "total",
+    }
     assert stages < figures["seconds"].keys()
     assert "base" in (folder / "page.html").read_text()
 

@@ -1,4 +1,4 @@
-"""The verbs that ask a model and say what its replies are worth: predict, probe, score, compare, suite."""
+"""The verbs that ask and say what replies are worth: predict, probe, control, score, compare, suite."""
 
 from __future__ import annotations
 
@@ -54,6 +54,29 @@ def probe(
         from cxreason.probing import run as room
 
         report(recipe, room.probe(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
+
+
+@evaluation.command()
+def control(
+    recipe_file: RecipeFile,
+    changes: Changes = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer without having learned to read: a line through pixels, or the question alone.
+
+    What does not clearly beat these has not learned to see. Score them like a model.
+    Example: cxreason control recipes/phantom/control.yaml what=question-only
+    """
+    with user_errors(quiet):
+        from cxreason.recipes import ControlRecipe, load
+
+        recipe = load(ControlRecipe, recipe_file, changes or [])
+        from cxreason.evaluation import controls as room
+
+        report(recipe, room.control(recipe, limit=limit, dry_run=dry_run), dry_run, as_json)
 
 
 @evaluation.command()

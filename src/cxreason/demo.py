@@ -14,6 +14,7 @@ from typing import Any
 
 from cxreason.recipes import (
     BuildRecipe,
+    ControlRecipe,
     DemoRecipe,
     GrpoRecipe,
     MineRecipe,
@@ -35,6 +36,7 @@ Stage = tuple[str, Recipe, Callable[..., dict[str, Any]]]
 def stages(recipe: DemoRecipe) -> list[Stage]:
     """The stages in order: a name, its whole recipe, and the verb that runs it."""
     from cxreason.build import build
+    from cxreason.evaluation.controls import CONTROLS, control
     from cxreason.evaluation.score import score
     from cxreason.inference.predict import predict
     from cxreason.mining.run import mine
@@ -72,6 +74,9 @@ def stages(recipe: DemoRecipe) -> list[Stage]:
         for name, model in models.items()
         for mode in ("reasoning", "direct")
     ]
+    # What a model's figures are held against: who sees brightness at places, and who sees no image.
+    paths = {"train": data["samples"], "samples": data["reasoning"]}
+    asked += [stage(f"control-{what}", ControlRecipe, control, what=what, **paths) for what in CONTROLS]
     runs = tuple(item[1].out for item in asked)
     return [*steps, *asked, stage("score", ScoreRecipe, score, predictions=runs, samples=data["reasoning"])]
 
@@ -111,12 +116,12 @@ def demo(
 
 def describe(summary: dict[str, Any]) -> str:
     """The summary as a table for a terminal, with the place of the page below it."""
-    lines = [f"{'model':<6} {'mode':<10} {'accuracy':<20} {'RadRScore':<20}"]
+    lines = [f"{'model':<14} {'mode':<10} {'accuracy':<20} {'RadRScore':<20}"]
     for model, modes in summary["models"].items():
         for mode, metrics in modes.items():
             cells = [_cell(metrics["accuracy"])]
             cells.append(_cell(metrics["radrscore"]) if mode == "reasoning" else "no trace asked for")
-            lines.append(f"{model:<6} {mode:<10} {cells[0]:<20} {cells[1]:<20}".rstrip())
+            lines.append(f"{model:<14} {mode:<10} {cells[0]:<20} {cells[1]:<20}".rstrip())
     page = Path(summary["recipe"]["out"]) / "page.html"
     return "\n".join([*lines, f"Open {page} in a browser. Synthetic data: nothing here is about patients."])
 

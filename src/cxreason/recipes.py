@@ -233,6 +233,20 @@ class ProbeRecipe(Recipe):
     seed: Seed = 17
 
 
+class ControlRecipe(Recipe):
+    """Settings of `cxreason control`: what has to be beaten answers the questions that a model is asked."""
+
+    what: Literal["probe", "question-only"] = Field(
+        description="probe: a straight line through pixels for each finding; question-only: the best answer "
+        "that can be learned without an image"
+    )
+    train: Path = Field(description="run folder of `build` whose training samples it learns from")
+    samples: Path = Field(description="run folder of `build` or `mine` whose questions it answers")
+    split: str = Field("test", description="which split it answers")
+    most: int = Field(6000, ge=10, description="studies that the probe learns from, chosen by a hash")
+    seed: Seed = 17
+
+
 class ScoreRecipe(Recipe):
     """Settings of `cxreason score`: predictions -> scores with 95% intervals and a page."""
 
@@ -309,6 +323,7 @@ class DemoRecipe(Recipe):
     sft: dict[str, Any] = Field({})
     grpo: dict[str, Any] = Field({})
     predict: dict[str, Any] = Field({})
+    control: dict[str, Any] = Field({})
     score: dict[str, Any] = Field({})
 
 
@@ -340,6 +355,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "grpo": GrpoRecipe,
     "predict": PredictRecipe,
     "probe": ProbeRecipe,
+    "control": ControlRecipe,
     "select": SelectRecipe,
     "score": ScoreRecipe,
     "suite": SuiteRecipe,

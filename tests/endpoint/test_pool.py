@@ -53,8 +53,8 @@ PROMPTS = [f"prompt {number}" for number in range(120)]
 
 
 def test_every_call_comes_through_a_server_that_fails_often(tmp_path):
-    with serving(echo, faults=0.3, seed=2, late=0.6) as (server, url):
-        told = settings(url, attempts=12, server={"timeout_seconds": 0.5, "concurrency": 16})
+    with serving(echo, faults=0.3, seed=2, late=1.8) as (server, url):
+        told = settings(url, attempts=12, server={"timeout_seconds": 1.5, "concurrency": 16})
         said, pool = ask(told, PROMPTS, tmp_path / "replies.jsonl")
     assert said == [prompt.upper() for prompt in PROMPTS]
     assert server.counts["answered twice"] == 0

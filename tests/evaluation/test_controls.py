@@ -1,14 +1,22 @@
 """The controls: a line through pixels sees what is bright, and who sees only the question learns its odds."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from cxreason.answers import score
+from cxreason.cli import app
 from cxreason.evaluation import controls
 from cxreason.evaluation.controls import PixelProbe, question_only
-from cxreason.records import Sample
+from cxreason.recipes import Recipe
+from cxreason.records import Prediction, Sample
+from cxreason.runs import Run, read, read_samples
 
+RECIPE = Path(__file__).parents[2] / "recipes/phantom/control.yaml"
 SIDES = {"pneumothorax": (4, 4), "pleural effusion": (4, 40)}
 
 
@@ -138,3 +146,44 @@ def test_what_the_probe_cannot_answer_is_left_out(drawn):
     place = replace(samples[0], id="g", task="grounding", kind="boxes", options=())
     train = [one for one in samples if one.split == "train"]
     assert PixelProbe(train, folder).answers([place], folder) == {}
+
+
+@pytest.fixture(scope="module")
+def run_folder(drawn):
+    """The samples of `drawn` as `build` leaves them, beside their images."""
+    folder, samples = drawn
+    with Run.open(folder, verb="build", recipe=Recipe(out=folder), record=Sample) as run:
+        run.append(samples)
+        run.finish()
+    return folder
+
+
+@pytest.mark.parametrize(("what", "least", "most"), [("probe", 0.75, 1.0), ("question-only", 0.3, 0.62)])
+def test_the_answers_of_a_control_are_scored_like_a_models(run_folder, tmp_path, what, least, most):
+    given = [f"out={tmp_path / what}", f"what={what}", f"train={run_folder}", f"samples={run_folder}"]
+    done = CliRunner().invoke(app, ["control", str(RECIPE), *given])
+    assert done.exit_code == 0, done.output
+    said = list(read(tmp_path / what, Prediction))
+    asked = [one for one in read(run_folder, Sample) if one.split == "test"]
+    assert [one.sample_id for one in said] == [one.id for one in asked]
+    assert {(one.model, one.mode, one.problem) for one in said} == {(what, "direct", "")}
+    scoring = ["score", str(RECIPE.with_name("score.yaml")), f"out={tmp_path / 'score'}"]
+    scoring += [f"predictions=[{tmp_path / what}]", f"samples={run_folder}"]
+    assert CliRunner().invoke(app, scoring).exit_code == 0
+    summary = json.loads((tmp_path / "score" / "summary.json").read_text())
+    assert least <= summary[what]["direct"]["accuracy"]["value"] <= most
+
+
+def test_a_control_of_a_split_that_is_empty_says_so_in_one_line(run_folder, tmp_path):
+    given = [f"out={tmp_path}", f"train={run_folder}", f"samples={run_folder}", "split=validation"]
+    done = CliRunner().invoke(app, ["control", str(RECIPE), *given])
+    assert done.exit_code == 1
+    assert f"{run_folder}: no samples of the validation split" in done.output
+
+
+def test_the_probe_learns_from_no_more_studies_than_it_is_told(run_folder):
+    train = read_samples(run_folder, "train")
+    few = controls._of_studies(train, 30, seed=1)
+    assert len({one.study_id for one in few}) == 30
+    assert few == controls._of_studies(train[::-1], 30, seed=1)[::-1]
+    assert controls._of_studies(train, 1000, seed=1) == train

@@ -6,8 +6,8 @@ from transformers import GenerationConfig
 
 from cxreason.answers.conversation import conversation
 from cxreason.inference.transformers import TransformersEngine
+from cxreason.runs import read_samples
 from cxreason.training import generation
-from cxreason.training.data import read_samples
 from datasets import Dataset
 
 MOST = 24

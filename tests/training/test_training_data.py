@@ -5,7 +5,7 @@ import pytest
 from cxreason.errors import UserError
 from cxreason.recipes import GrpoRecipe, SftRecipe, validate
 from cxreason.records import Sample
-from cxreason.runs import read
+from cxreason.runs import read, read_samples
 from cxreason.training import data
 
 
@@ -58,7 +58,7 @@ def test_rows_of_like_length_share_a_batch_and_none_is_lost(num_rows, batch_size
 def test_no_row_comes_from_another_split_than_train(corpus):
     train = {sample.id: sample for sample in read(corpus / "mine", Sample) if sample.split == "train"}
     told = {(sample.question, sample.answer, sample.reasoning) for sample in train.values()}
-    for sample in data.read_samples(corpus / "mine", "train"):
+    for sample in read_samples(corpus / "mine", "train"):
         assert (sample.question, sample.answer, sample.reasoning) in told
 
 
@@ -72,7 +72,7 @@ def test_rows_follow_the_weights_of_a_recipe(corpus):
 
 def test_an_empty_split_is_told_in_one_line(corpus):
     with pytest.raises(UserError, match="no samples of the validation split"):
-        data.read_samples(corpus / "build", "validation")
+        read_samples(corpus / "build", "validation")
 
 
 def test_a_comparison_is_rewarded_against_both_reports(corpus):

@@ -1,7 +1,8 @@
 """What stands beside a model's figures: a straight line through pixels, and whoever sees only the question.
 
 A trained model that does not clearly beat `PixelProbe` has learned no more than brightness at places, and one
-that does not beat `question_only` has learned to guess. Both learn from the training samples alone.
+that does not beat `question_only` has learned to guess. Both learn from the training samples alone, and
+`cxreason control` writes their answers as `predict` writes a model's, so that they are scored alike.
 """
 
 from __future__ import annotations
@@ -10,16 +11,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cxreason.answers import choice, labels
+from cxreason.answers import DIALECTS, choice, labels, understand
 from cxreason.answers import score as score_answer
 from cxreason.answers.dialects import letters
+from cxreason.errors import UserError
 from cxreason.imaging.read import read_image
-from cxreason.records import Sample
+from cxreason.recipes import ControlRecipe
+from cxreason.records import Prediction, Sample, content_id
+from cxreason.runs import Run, read_samples
 from cxreason.text.ontology import FINDINGS, NO_FINDING
 
+CONTROLS = ("probe", "question-only")
+"""What they are called where models have names."""
 SIDE = 64
 PENALTY = 0.5
 """Of the ridge, as a share of the mean squared length of a picture."""
@@ -63,6 +70,10 @@ class PixelProbe:
 
     def __init__(self, train: Sequence[Sample], folder: Path, *, seed: int = 0) -> None:
         asked = [sample for sample in train if sample.task in self.TASKS]
+        if not asked:
+            raise UserError(
+                f"The probe learns from {', '.join(self.TASKS)}; no training sample is of these tasks."
+            )
         studies = {sample.study_id: sample for sample in asked}
         self._known: dict[str, np.ndarray] = {}
         first = [_current(sample) for sample in studies.values()]
@@ -191,6 +202,50 @@ def _logistic(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     yes, no = scores[truth == 1], scores[truth == 0]
     spread = (yes.var() * len(yes) + no.var() * len(no)) / len(scores)
     return float((yes.mean() - no.mean()) / max(spread, 1e-12)), float((yes.mean() + no.mean()) / 2)
+
+
+def control(recipe: ControlRecipe, *, limit: int | None = None, dry_run: bool = False) -> dict[str, Any]:
+    """Predictions of a control, in the form of a model's direct answers.
+
+    control(load(ControlRecipe, Path("recipes/phantom/control.yaml")))
+    """
+    asked = read_samples(recipe.samples, recipe.split, limit)
+    if dry_run:
+        return {"num_samples": len(asked), "example": asked[0].question}
+    with Run.open(recipe.out, verb="control", recipe=recipe, record=Prediction, limit=limit) as run:
+        if run.finished:
+            return run.counts
+        train = read_samples(recipe.train, "train")
+        if recipe.what == "probe":
+            train = _of_studies(train, recipe.most, recipe.seed)
+            answers = PixelProbe(train, recipe.train, seed=recipe.seed).answers(asked, recipe.samples)
+        else:
+            answers = question_only(train, asked)
+        said = [_said(recipe.what, one, answers[one.id]) for one in asked if one.id in answers]
+        run.append([row for row in said if row.id not in run.done])
+        return run.finish(num_samples=len(said))
+
+
+def _of_studies(samples: Sequence[Sample], most: int, seed: int) -> list[Sample]:
+    """The samples of so many studies: a ridge over more pictures takes memory by their square."""
+    studies = sorted({sample.study_id for sample in samples}, key=lambda id: content_id(seed, "probe", id))
+    kept = set(studies[:most])
+    return [sample for sample in samples if sample.study_id in kept]
+
+
+def _said(what: str, sample: Sample, answer: str) -> Prediction:
+    text = DIALECTS["think"].target(answer, "direct")
+    told = understand(text, dialect="think", mode="direct", kind=sample.kind, options=sample.options)
+    return Prediction(
+        id=content_id(sample.id, what),
+        sample_id=sample.id,
+        model=what,
+        mode="direct",
+        dialect="think",
+        text=text,
+        answer=told.answer,
+        problem=told.problem,
+    )
 
 
 def question_only(train: Sequence[Sample], test: Sequence[Sample]) -> dict[str, str]:

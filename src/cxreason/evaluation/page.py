@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.errors import UserError
+from cxreason.evaluation.controls import CONTROLS
 from cxreason.evaluation.metric_names import NAMES
 from cxreason.evaluation.metrics import ALWAYS, METRICS
 from cxreason.evaluation.page_charts import training_charts
@@ -32,8 +33,18 @@ from cxreason.records import Prediction, Sample, Score
 from cxreason.rows import write_text
 from cxreason.runs import read
 
-MODEL_NAMES = {"base": "Base", "sft": "SFT", "grpo": "GRPO"}
-MODE_NAMES = {"reasoning": "Asked to reason first", "direct": "Asked for the answer alone"}
+MODEL_NAMES = {
+    "base": "Base",
+    "sft": "SFT",
+    "grpo": "GRPO",
+    "probe": "Line through pixels",
+    "question-only": "Question alone",
+}
+MODE_NAMES = {
+    "reasoning": "Asked to reason first",
+    "direct": "Asked for the answer alone",
+    "controls": "What has to be beaten: no model, trained on the same patients",
+}
 INDEX = {"r_f": "f", "r_c": "c", "r_e": "e"}
 METRIC_NAMES = {metric: (name, INDEX.get(metric, "")) for metric, name in NAMES.items()}
 """Metric -> name and index of its R, as the ChestX-Reasoner paper writes it."""
@@ -59,7 +70,7 @@ def write_page(folder: Path) -> Path:
         environment()
         .get_template("page.html.jinja")
         .render(
-            claim=claim(summary["models"], held_out),
+            claim=claim(models_of(summary["models"]), held_out),
             held_out=held_out,
             synthetic=(folder / "phantom").is_dir(),
             patients=len({sample.patient_id for sample in samples}),
@@ -70,7 +81,7 @@ def write_page(folder: Path) -> Path:
             charts=training_charts(_list(folder / "sft/curve.json"), _list(folder / "grpo/curve.json")),
             funnel=funnel(folder),
             seconds=stage_seconds(summary.get("seconds", {})),
-            cases=_cases(folder, summary["models"], samples, predictions),
+            cases=_cases(folder, models_of(summary["models"]), samples, predictions),
             pages=_pages(folder),
             recipe=json.dumps(summary.get("recipe", {}), indent=2, ensure_ascii=False),
             of_reasoning=[metric for metric in shown(summary["models"]) if metric in OF_REASONING],
@@ -90,6 +101,15 @@ def _pages(folder: Path) -> dict[str, str]:
     return {
         stage: f"{stage}/page.html" for stage in ("score", "mine") if (folder / stage / "page.html").exists()
     }
+
+
+def models_of(models: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of models, without those of the controls that stand beside them.
+
+    >>> list(models_of({"sft": {}, "probe": {}}))
+    ['sft']
+    """
+    return {name: figures for name, figures in models.items() if name not in CONTROLS}
 
 
 def name_of(model: str) -> str:
@@ -144,9 +164,14 @@ def shown(models: Mapping[str, Any]) -> list[str]:
 
 
 def headline(models: Mapping[str, Any], chance: float | None) -> list[dict[str, Any]]:
-    """The rows of the main table, grouped by mode: base, SFT and GRPO of one mode are what one compares."""
+    """The rows of the main table, grouped by mode: base, SFT and GRPO of one mode are what one compares.
+
+    Controls come last, in a group of their own.
+    """
     groups = []
-    for mode in _modes(models):
+    told = [(mode, mode, models_of(models)) for mode in _modes(models)]
+    told.append(("controls", "direct", {name: models[name] for name in models if name in CONTROLS}))
+    for group, mode, some in told:
         rows = [
             {
                 "model": name_of(model),
@@ -160,10 +185,11 @@ def headline(models: Mapping[str, Any], chance: float | None) -> list[dict[str, 
                 ],
                 **{key: modes[mode].get(key) for key in ("parse_rate", "finished_rate", "mean_tokens")},
             }
-            for model, modes in models.items()
+            for model, modes in some.items()
             if mode in modes
         ]
-        groups.append({"mode": mode, "title": MODE_NAMES.get(mode, mode), "rows": rows})
+        if rows:
+            groups.append({"mode": group, "title": MODE_NAMES.get(group, group), "rows": rows})
     return groups
 
 

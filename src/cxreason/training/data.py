@@ -9,35 +9,13 @@ from typing import TYPE_CHECKING
 
 from cxreason.answers import DIALECTS
 from cxreason.answers.conversation import conversation, reply
-from cxreason.errors import UserError
 from cxreason.recipes import SftRecipe, TrainRecipe
 from cxreason.records import Mode, Sample
-from cxreason.runs import read
 from cxreason.training.mixture import Row, Rows, Samples, by_weights, draw, order_by_length
 from cxreason.training.pixels import PreparedPixels
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-
-def read_samples(
-    folder: Path, split: str, limit: int | None = None, *, tasks: Sequence[str] | None = None
-) -> list[Sample]:
-    """The samples of one split, in file order; an empty split is the user's mistake and says so."""
-    samples = [
-        sample
-        for sample in read(folder, Sample)
-        if sample.split == split and (tasks is None or sample.task in tasks)
-    ]
-    if not samples and tasks is not None:
-        raise UserError(
-            f"{folder}: no samples of the {split} split have one of the tasks {', '.join(tasks)}."
-        )
-    if not samples:
-        raise UserError(
-            f"{folder}: no samples of the {split} split. Build more studies, or name another split."
-        )
-    return samples[:limit]
 
 
 def sources(recipe: TrainRecipe) -> list[tuple[Mode, Path]]:
