@@ -17,7 +17,8 @@ from random import Random
 
 from cxreason.evaluation import guarded
 from cxreason.evaluation.radrscore import facts_of, plain_words
-from cxreason.mining.rules import Evidence, Step, gather, phrases, wording
+from cxreason.mining.prose_words import Voice, phrase
+from cxreason.mining.rules import Evidence, Step, gather, wording
 from cxreason.phantom.generate import studies
 from cxreason.rewards import guarded_process_reward, process_reward
 from cxreason.text import clauses, observations, observe, statements, tokens
@@ -30,11 +31,16 @@ NUM_PROMPTS, NUM_COMPLETIONS, NUM_WORDS = 256, 8, 150
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
+def phrases(known: dict[str, Evidence]) -> list[str]:
+    """What is seen, as noun phrases with severity, side and zone."""
+    there = [one for one in known.values() if one.status == "present"]
+    return [phrase(seen, Voice("bench")).whole for one in there for seen in one.seen[:2]]
+
+
 def line(own: dict[str, Evidence], other: dict[str, Evidence], rng: Random) -> str:
     """A sentence about one report, with what another report says mixed in; hardly two are alike."""
     said = wording()
-    seen = [phrase for one in own.values() if one.status == "present" for phrase in phrases(one)]
-    strange = [phrase for one in other.values() if one.status == "present" for phrase in phrases(one)]
+    seen, strange = phrases(own), phrases(other)
     gone = [finding for finding in FINDINGS if own[finding].status == "absent"]
     shown = rng.sample(seen, min(len(seen), rng.randint(1, 2))) + rng.sample(
         strange, min(len(strange), rng.randint(0, 1))

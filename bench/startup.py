@@ -22,17 +22,23 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - started
 
 
-for what, (command, limit) in CLAIMS.items():
-    seconds(command)  # the first one reads the files from disk
-    figure = statistics.median(seconds(command) for _ in range(7))
-    print(
-        json.dumps(
-            {
-                "what": f"seconds for {what}, median of 7",
-                "figure": round(figure, 3),
-                "limit": limit,
-                "ratio": round(limit / figure, 2),
-                "machine": f"{platform.machine()}, Python {platform.python_version()}",
-            }
+def main() -> None:
+    """Prints one JSON line per figure."""
+    for what, (command, limit) in CLAIMS.items():
+        seconds(command)  # the first one reads the files from disk
+        figure = statistics.median(seconds(command) for _ in range(7))
+        print(
+            json.dumps(
+                {
+                    "what": f"seconds for {what}, median of 7",
+                    "figure": round(figure, 3),
+                    "limit": limit,
+                    "ratio": round(limit / figure, 2),
+                    "machine": f"{platform.machine()}, Python {platform.python_version()}",
+                }
+            )
         )
-    )
+
+
+if __name__ == "__main__":
+    main()

@@ -34,7 +34,8 @@ def serve(
 ) -> None:
     """Show a page and an API on which a model is asked about X-rays.
 
-    Examples: cxreason serve, cxreason serve runs/sft, cxreason serve http://localhost:8000/v1 --name MODEL
+    Examples: cxreason serve, cxreason serve runs/sft/model, and of a server on this machine cxreason serve
+    http://localhost:8000/v1 --name MODEL --port 8001
     """
     with user_errors(quiet):
         from cxreason.serve import run as room

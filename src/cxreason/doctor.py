@@ -100,7 +100,9 @@ def _packages(extra: str) -> list[str]:
 def _extra(extra: str, gain: str) -> dict[str, Any]:
     packages = {package: version_of(package) for package in _packages(extra)}
     command = f"pip install 'cxreason[{extra}]'"
-    return {"adds": gain, "installed": all(packages.values()), "packages": packages, "command": command}
+    # An installation that is older than the extra knows none of its packages.
+    installed = bool(packages) and all(packages.values())
+    return {"adds": gain, "installed": installed, "packages": packages, "command": command}
 
 
 def _backends() -> dict[str, Any]:

@@ -16,8 +16,8 @@ DIALECT = (
 )
 RewardWeights = dict[Literal["format", "answer", "process", "process_guarded"], FiniteFloat]
 REWARDS = (
-    "weight of each reward; 0 = logged only; `process` is the paper's, `process_guarded` cannot be gamed by "
-    "padding or listing (docs/rewards.md)"
+    "weight of each reward; 0 = logged only; `process` is the paper's, `process_guarded` is not gamed by "
+    "padding or listing, but for two exceptions (docs/rewards.md)"
 )
 Graders = dict[Literal["labels", "report"], Literal["offline", "auto", "ratescore", "radcliq"]]
 GRADERS = (

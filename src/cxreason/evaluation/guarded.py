@@ -1,4 +1,4 @@
-"""What a trace is worth against a report, so counted that no way of talking pays but saying what is there.
+"""What a trace is worth against a report, so counted that padding, listing and hedging do not pay.
 
 Factuality alone pays for saying little, and for "no fracture, no edema, no ..."; completeness alone pays for
 listing everything. Here both are one sum, as in an exam with negative marks:

@@ -13,7 +13,7 @@ from cxreason.serve.work import Work
 
 NOTICE = "For research only. Not a medical device: nothing here may be used for diagnosis or care."
 UNTAUGHT = (
-    "This is the tiny model that comes with cxreason, before any training on such questions: it is often "
+    "This is the tiny model that comes with cxreason, before any training on these questions: it is often "
     "wrong, and its sentences may make no sense. `cxreason demo` teaches it; then "
     "`cxreason serve runs/demo/grpo/model`."
 )
