@@ -112,6 +112,7 @@ class Grid(Recipe):
                 raise ValueError(f"policy {name} starts from {policy.start}, which is not named before it")
             seen.add(name)
         asked = {way for name in self.policies for way in ways(self, name)}
+        asked |= {(control, "direct", "as_is") for control in CONTROLS}
         for title, experiment in self.experiments.items():
             for text in _texts(experiment):
                 if way_of(text) not in asked:

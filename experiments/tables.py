@@ -179,9 +179,8 @@ def label(grid: Grid, way: Way) -> str:
     """How tables call a way: its policy, and what is unusual about the mode or the image."""
     policy, mode, image = way
     name = (grid.policies[policy].label if policy in grid.policies else "") or policy
-    return ", ".join(
-        [name, *(["direct"] if mode == "direct" else []), *([image] if image != "as_is" else [])]
-    )
+    told = mode == "direct" and policy not in CONTROLS  # a control is asked in one way
+    return ", ".join([name, *(["direct"] if told else []), *([image] if image != "as_is" else [])])
 
 
 def cell(estimate: Crossed, sign: str = "", *, interval: bool = True) -> str:
