@@ -383,3 +383,20 @@ def test_without_its_script_the_page_shows_everything(page: str, tmp_path: Path)
     assert seen["cases"] == 15
     assert seen["replies"] == list(MODELS)
     assert seen["boxes"] == 18
+
+
+def test_controls_stand_below_the_models_and_are_no_models(tmp_path: Path) -> None:
+    folder = make_demo(tmp_path / "demo")
+    summary = json.loads((folder / "summary.json").read_text())
+    control = {"accuracy": {"value": 0.91, "low": 0.9, "high": 0.92, "n": 7}}
+    summary["models"] |= {"probe": {"direct": control}}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    page = write_page(folder).read_text()
+    claimed = re.search(r"<h1>(.*?)</h1>", page)
+    assert claimed is not None
+    assert "GRPO" in claimed.group(1)
+    assert "0.91" not in claimed.group(1)
+    table = page[page.index('<table class="headline"') : page.index("</table>")]
+    assert table.index("Pixels only") > table.rindex("GRPO")
+    assert "<b>0.91</b>" in table
+    assert "Pixels only" not in page[page.index('<section id="cases"') :]

@@ -37,13 +37,13 @@ MODEL_NAMES = {
     "base": "Base",
     "sft": "SFT",
     "grpo": "GRPO",
-    "probe": "Line through pixels",
-    "question-only": "Question alone",
+    "probe": "Pixels only",
+    "question-only": "Words only",
 }
 MODE_NAMES = {
     "reasoning": "Asked to reason first",
     "direct": "Asked for the answer alone",
-    "controls": "What has to be beaten: no model, trained on the same patients",
+    "controls": "What has to be beaten: a straight line through pixels, and who sees no image",
 }
 INDEX = {"r_f": "f", "r_c": "c", "r_e": "e"}
 METRIC_NAMES = {metric: (name, INDEX.get(metric, "")) for metric, name in NAMES.items()}
@@ -219,7 +219,7 @@ def by_task(models: Mapping[str, Any]) -> list[dict[str, Any]]:
                 for task, stored in models[model][mode].get(metric, {}).get("by_task", {}).items():
                     cells.setdefault((task, metric), {})[model, mode] = _estimate(stored)
         if cells:
-            heads = [(name_of(model), mode) for model, mode in columns]
+            heads = [(name_of(model), "" if model in CONTROLS else mode) for model, mode in columns]
             rows = [
                 (task, metric, [cells[task, metric].get(column) for column in columns])
                 for task, metric in sorted(cells, key=lambda row: task_order(row[0]))
