@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from grid import Job, Way
 
 from cxreason.evaluation.habits import HABITS
+from cxreason.evaluation.metrics import OF_REASONING
 from cxreason.evaluation.statistics import Crossed, crossed
 from cxreason.records import Score
 from cxreason.runs import read
@@ -15,7 +16,6 @@ from cxreason.runs import read
 Values = dict[str, float | None]
 NOTHING = Crossed(None, None, None, 0)
 
-OF_TRACES = ("radrscore", "r_f", "r_c", "r_e")
 METRICS = {
     "accuracy": "closed questions, accuracy",
     "anomaly_f1": "open question, F1",
@@ -113,7 +113,7 @@ def _measured(jobs: Iterable[Job]) -> Measured:
         for row in read(job.out, Score, name):
             # The habits hold parts of RadRScore again; those of the scores count, and a direct
             # answer, whose trace nobody asked for, has none.
-            if row.metric in OF_TRACES and (job.stage == "habits" or job.mode == "direct"):
+            if row.metric in OF_REASONING and (job.stage == "habits" or job.mode == "direct"):
                 continue
             by_metric.setdefault(row.metric, {}).setdefault(job.seed, {})[row.sample_id] = row.value
             patients[row.sample_id], tasks[row.sample_id] = f"{row.dataset}/{row.patient_id}", row.task

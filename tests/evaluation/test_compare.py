@@ -1,6 +1,7 @@
 """`cxreason compare`: paired, on shared items only, by the test that fits the metric."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,6 +109,20 @@ def test_models_without_a_shared_item_are_refused(tmp_path):
     score(asked := recipe(tmp_path, samples, *runs, missing="leave_out"))
     with pytest.raises(UserError, match="share no scored item"):
         compare(f"{asked.out}:a", f"{asked.out}:b")
+
+
+def test_a_trace_is_not_compared_with_an_answer_that_was_asked_for_alone(tmp_path):
+    told = {"report": "No edema.", "reasoning": "There is no edema."}
+    samples = [question(number, **told) for number in range(12)]
+    thought = [
+        reply(one, f"<think>No edema.</think><answer>{one.answer}</answer>", model="a", mode="reasoning")
+        for one in samples
+    ]
+    other = [replace(one, id=f"{one.id}-b", model="b") for one in thought]
+    answered = [said(one, True, model="probe") for one in samples]
+    score(asked := recipe(tmp_path, samples, thought, other, answered))
+    assert "radrscore" in compare(f"{asked.out}:a", f"{asked.out}:b")["metrics"]
+    assert set(compare(f"{asked.out}:a", f"{asked.out}:probe")["metrics"]) == {"accuracy"}
 
 
 def test_the_verb_prints_a_table_and_json(folder):

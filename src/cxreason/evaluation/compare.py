@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from cxreason.errors import UserError
-from cxreason.evaluation.metrics import TABLE, Metric
+from cxreason.evaluation.metrics import OF_REASONING, TABLE, Metric
 from cxreason.evaluation.statistics import (
     Estimate,
     bootstrap_total,
@@ -85,7 +85,10 @@ def compare(
     Raises UserError where a name fits several models, nothing is shared, or a metric is not in both.
     """
     (name_a, rows_a), (name_b, rows_b) = chosen(first), chosen(second)
-    shared = [name for name in TABLE if name in rows_a and name in rows_b and name not in NOT_TESTED]
+    left_out = set(NOT_TESTED)
+    if any(name.endswith("/direct") for name in (name_a, name_b)):
+        left_out |= set(OF_REASONING)  # nobody asked for a trace
+    shared = [name for name in TABLE if name in rows_a and name in rows_b and name not in left_out]
     for metric in metrics:
         if metric not in shared:
             raise UserError(f"{metric}: is not scored in both. Both have: {', '.join(shared) or 'none'}.")

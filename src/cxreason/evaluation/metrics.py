@@ -156,9 +156,11 @@ TABLE: dict[str, Metric] = {
 METRICS = {name: metric.definition for name, metric in TABLE.items()}
 """Metric -> its one-line definition, as printed beside the numbers."""
 
+OF_REASONING = ("radrscore", "r_f", "r_c", "r_e", "s_f")
+"""Metrics of a trace. A direct answer has 0 of each by rule, as it claims nothing: no finding about it."""
 ALWAYS = (
     *("accuracy", "anomaly_f1", "iou", "iou_accuracy", "report_f1", "report_radrscore"),
-    *("radrscore", "r_f", "r_c", "r_e", "s_f"),
+    *OF_REASONING,
 )
 """Metrics that a summary holds even where no item has them; the others stand there once measured."""
 

@@ -19,7 +19,7 @@ from typing import Any
 from cxreason.errors import UserError
 from cxreason.evaluation.controls import CONTROLS
 from cxreason.evaluation.metric_names import NAMES
-from cxreason.evaluation.metrics import ALWAYS, METRICS
+from cxreason.evaluation.metrics import ALWAYS, METRICS, OF_REASONING
 from cxreason.evaluation.page_charts import training_charts
 from cxreason.evaluation.page_gallery import (
     MARK_CLASSES,
@@ -50,7 +50,6 @@ METRIC_NAMES = {metric: (name, INDEX.get(metric, "")) for metric, name in NAMES.
 """Metric -> name and index of its R, as the ChestX-Reasoner paper writes it."""
 ONLY_WHERE_MEASURED = ("iou", "iou_accuracy", "report_f1", "report_radrscore")
 """Columns that stand in the table only where boxes or reports were asked for."""
-OF_REASONING = ("radrscore", "r_f", "r_c", "r_e", "s_f")
 
 
 def write_page(folder: Path) -> Path:
