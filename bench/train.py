@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cxreason.recipes import BuildRecipe, GrpoRecipe, MineRecipe, PhantomRecipe, SftRecipe, validate
-from cxreason.runs import read_samples
+from cxreason.samples import read_samples
 
 MAX_PIXELS = 12544
 TRAINER = {

@@ -16,7 +16,8 @@ from cxreason.evaluation.radrscore import factuality
 from cxreason.inference.predict import shown_samples
 from cxreason.recipes import PredictRecipe, load
 from cxreason.records import Prediction, Sample, Score, content_id, score_of
-from cxreason.runs import Run, read, read_samples
+from cxreason.runs import Run, read
+from cxreason.samples import read_samples
 
 
 def run_job(job: Job) -> None:

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "cxreason"
 GROUND = {"errors", "records", "columns"}
 STAGE = GROUND | {
     "runs",
+    "samples",
     "rows",
     "progress",
     "recipes",
@@ -29,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rows": GROUND,
     "tables": {"errors"},
     "runs": GROUND | {"machine", "progress", "rows"},
+    "samples": GROUND | {"runs"},
     "settings": set(),
     "recipe_files": {"errors"},
     # What the two web servers share below their pages: the port, limits, files.

@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 from cxreason import machine
 from cxreason.errors import UserError
 from cxreason.progress import progress, ticking
-from cxreason.records import Sample, to_row
+from cxreason.records import to_row
 from cxreason.rows import (
     GROUP_ROWS,
     RunError,
@@ -50,7 +50,6 @@ __all__ = [
     "num_rows",
     "progress",
     "read",
-    "read_samples",
     "row_files",
     "ticking",
     "write_json",
@@ -276,29 +275,6 @@ def read(path: Path, record: type[Record], name: str | None = None) -> Iterator[
     """
     files = row_files(path, record, name)
     return (row for file in files for row in stream_parquet(file, record))
-
-
-def read_samples(
-    folder: Path, split: str, limit: int | None = None, *, tasks: Sequence[str] | None = None
-) -> list[Sample]:
-    """The samples of one split, in file order; an empty split is the user's mistake and says so.
-
-    read_samples(Path("runs/build-a"), "train", tasks=("binary",))
-    """
-    samples = [
-        sample
-        for sample in read(folder, Sample)
-        if sample.split == split and (tasks is None or sample.task in tasks)
-    ]
-    if not samples and tasks is not None:
-        raise UserError(
-            f"{folder}: no samples of the {split} split have one of the tasks {', '.join(tasks)}."
-        )
-    if not samples:
-        raise UserError(
-            f"{folder}: no samples of the {split} split. Build more studies, or name another split."
-        )
-    return samples[:limit]
 
 
 def num_rows(path: Path, record: type, name: str | None = None) -> int:

@@ -14,7 +14,8 @@ from cxreason.evaluation import controls
 from cxreason.evaluation.controls import PixelProbe, question_only
 from cxreason.recipes import Recipe
 from cxreason.records import Prediction, Sample
-from cxreason.runs import Run, read, read_samples
+from cxreason.runs import Run, read
+from cxreason.samples import read_samples
 
 RECIPE = Path(__file__).parents[2] / "recipes/phantom/control.yaml"
 SIDES = {"pneumothorax": (4, 4), "pleural effusion": (4, 40)}

@@ -6,7 +6,7 @@ from transformers import GenerationConfig
 
 from cxreason.answers.conversation import conversation
 from cxreason.inference.transformers import TransformersEngine
-from cxreason.runs import read_samples
+from cxreason.samples import read_samples
 from cxreason.training import generation
 from datasets import Dataset
 

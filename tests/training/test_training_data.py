@@ -5,7 +5,8 @@ import pytest
 from cxreason.errors import UserError
 from cxreason.recipes import GrpoRecipe, SftRecipe, validate
 from cxreason.records import Sample
-from cxreason.runs import read, read_samples
+from cxreason.runs import read
+from cxreason.samples import read_samples
 from cxreason.training import data
 
 

@@ -22,7 +22,8 @@ from cxreason.errors import UserError
 from cxreason.imaging.read import read_image
 from cxreason.recipes import ControlRecipe
 from cxreason.records import Prediction, Sample, content_id
-from cxreason.runs import Run, read_samples
+from cxreason.runs import Run
+from cxreason.samples import read_samples
 from cxreason.text.ontology import FINDINGS, NO_FINDING
 
 CONTROLS = ("probe", "question-only")

@@ -27,7 +27,8 @@ from cxreason.inference.engines import Ask, Generated, Picture, Replied, open_en
 from cxreason.inference.file import MISSING
 from cxreason.recipes import PredictRecipe
 from cxreason.records import Prediction, Sample, content_id
-from cxreason.runs import Run, read_samples
+from cxreason.runs import Run
+from cxreason.samples import read_samples
 
 ANY_TASK = ""
 MOST_PROBLEMS = 3
