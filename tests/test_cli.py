@@ -177,7 +177,7 @@ def test_a_folder_that_is_not_there_or_holds_no_dataset_is_told(run, tmp_path):
     assert (
         nowhere.stderr == f"error: {tmp_path / 'x'}: there is no such folder. Name one that holds datasets.\n"
     )
-    assert "holds no dataset as its owners publish it" in empty.stderr
+    assert "holds no dataset as its owners publish it" in empty.stderr, empty.output
     (tmp_path / "CheXpert-v1.0-small.zip").touch()
     assert "Unpack CheXpert-v1.0-small.zip first." in run("build", "--list", str(tmp_path)).stderr
     assert (nowhere.exit_code, empty.exit_code) == (1, 1)

@@ -34,6 +34,7 @@ SMALLER = {
     "mine": [],
     "train": ["--dry-run"],
     "predict": ["model=phantom", "max_new_tokens=8"],
+    "control": [],
     "score": [],
     "doctor": [],
 }
@@ -42,7 +43,7 @@ SMALLER = {
 def test_the_commands_run_in_their_order(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     assert [command[1] for command in COMMANDS] == [
-        "phantom", "build", "mine", "train", "train", "predict", "score", "doctor",
+        "phantom", "build", "mine", "train", "train", "predict", "control", "score", "doctor",
     ]  # fmt: skip
     monkeypatch.chdir(tmp_path)
     for command in COMMANDS:
