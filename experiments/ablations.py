@@ -38,7 +38,7 @@ from cxreason.errors import UserError  # noqa: E402
 from cxreason.progress import set_quiet, silenced  # noqa: E402
 from cxreason.recipes import DemoRecipe, load, validate  # noqa: E402
 from cxreason.rows import write_json, write_text  # noqa: E402
-from cxreason.runs import state_of  # noqa: E402
+from cxreason.runs import recipe_changes, state_of  # noqa: E402
 
 GRID = HERE / "ablations.yaml"
 TEMPLATE = HERE / "experiments.md"
@@ -97,19 +97,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def is_finished(job: Job) -> bool:
     """Whether a job's folder holds a finished run of the same recipe; one of another recipe is refused."""
-    import yaml
-
     state = state_of(job.out)
     if state is None or not state["finished"]:
         return False
-    before = yaml.safe_load((job.out / "recipe.yaml").read_text(encoding="utf-8"))
-    now = job.recipe.model_dump(mode="json")
-    # A key that is younger than the run had its default then.
-    before = {**{key: now[key] for key in now.keys() - job.recipe.model_fields_set}, **before}
-    changed = [key for key in before.keys() | now.keys() if key != "out" and before.get(key) != now.get(key)]
+    changed = [change.partition(":")[0] for change in recipe_changes(job.out, job.recipe)]
     if changed:
         raise UserError(
-            f"{job.out}: was made with another recipe ({', '.join(sorted(changed))}). Remove the folder and "
+            f"{job.out}: was made with another recipe ({', '.join(changed)}). Remove the folder and "
             "those of the jobs that follow from it, or choose another `out`."
         )
     return True

@@ -17,6 +17,7 @@ from cxreason.settings import (
     DIALECT,
     TERSE_FILTERS,
     AuditSettings,
+    Control,
     Dialect,
     EndpointSettings,
     Feed,
@@ -236,7 +237,7 @@ class ProbeRecipe(Recipe):
 class ControlRecipe(Recipe):
     """Settings of `cxreason control`: what has to be beaten answers the questions that a model is asked."""
 
-    what: Literal["probe", "question-only"] = Field(
+    what: Control = Field(
         description="probe: a straight line through pixels for each finding; question-only: the best answer "
         "that can be learned without an image"
     )

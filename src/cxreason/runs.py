@@ -321,12 +321,12 @@ def _take_lock(folder: Path) -> int:
 def _start_or_resume(
     folder: Path, verb: str, told: Any, limit: int | None, note: str, may_change: Sequence[str]
 ) -> dict[str, Any]:
-    import yaml
-
     recipe = told.model_dump(mode="json")
     recipe_file, state_file = folder / "recipe.yaml", folder / "run.json"
     if not state_file.exists():
         # The recipe first: a folder with run.json always has the recipe that it is to be compared with.
+        import yaml
+
         write_text(recipe_file, yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
         state = {"verb": verb, "note": note, "limit": limit, "seed": recipe.get("seed")}
         state |= {"versions": machine.versions(), "commit": machine.commit(), "machine": machine.machine()}
@@ -339,11 +339,7 @@ def _start_or_resume(
             f"{folder}: holds a run of `cxreason {state['verb']}`, and this is `cxreason {verb}`. "
             "Choose another `out`."
         )
-    before = yaml.safe_load(recipe_file.read_text(encoding="utf-8"))
-    # A key that came with a newer version changes nothing where it is left at its default.
-    newer = [key for key in recipe if key not in before and key not in told.model_fields_set]
-    aside = ("out", *newer, *may_change)
-    changes = _differences(before, recipe, aside)
+    changes = recipe_changes(folder, told, may_change)
     if state.get("limit") != limit:
         changes.append(f"--limit: {_show(state.get('limit'))} -> {_show(limit)}")
     if changes:
@@ -352,6 +348,20 @@ def _start_or_resume(
             "Choose another `out`, or remove the folder to start over."
         )
     return state
+
+
+def recipe_changes(folder: Path, told: Any, aside: Sequence[str] = ()) -> list[str]:
+    """`key: old -> new` for what a recipe (a pydantic model) tells otherwise than that of a folder's run.
+
+    `out` and what is `aside` do not count.
+    """
+    import yaml
+
+    before = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+    recipe = told.model_dump(mode="json")
+    # A key that came with a newer version changes nothing where it is left at its default.
+    newer = [key for key in recipe if key not in before and key not in told.model_fields_set]
+    return _differences(before, recipe, ("out", *newer, *aside))
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], aside: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ GRADERS = (
     "what reads answers of a kind: offline = the rule of the evaluation; ratescore, radcliq = that metric, "
     "whose backend has to be installed; auto = it where it is installed; null = offline for all"
 )
+Control = Literal["probe", "question-only"]
 RewardVariant = Literal["paper", "released"]
 VARIANT = (
     "rules of format and answer: null = paper; released = as CheXOne's trainer was released, faults included"

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -24,9 +24,10 @@ from cxreason.recipes import ControlRecipe
 from cxreason.records import Prediction, Sample, content_id
 from cxreason.runs import Run
 from cxreason.samples import read_samples
+from cxreason.settings import Control
 from cxreason.text.ontology import FINDINGS, NO_FINDING
 
-CONTROLS = ("probe", "question-only")
+CONTROLS = get_args(Control)
 """What they are called where models have names."""
 SIDE = 64
 PENALTY = 0.5
